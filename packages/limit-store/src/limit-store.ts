@@ -1,0 +1,44 @@
+/**
+ * The seam between deciding and counting: where buckets and quota counters live. `redis/` and `memory/` stand behind
+ * it and pass one behaviour suite.
+ */
+
+/** A rule that a take must pass. `id` names its state within the organization, so that a key's own limits stand apart. */
+export type StoreLimit =
+  | { kind: 'rate'; id: string; perMinute: number; burst: number }
+  | { kind: 'quota'; id: string; quota: number; window: 'day' }
+  | { kind: 'quota'; id: string; quota: number; window: 'month'; anchorDay: number };
+
+export interface TakeRequest {
+  organizationId: string;
+  /** What the request costs, a whole number; 0 looks and takes nothing. */
+  cost: number;
+  limits: readonly StoreLimit[];
+}
+
+/** How one limit stands after the take. Times are Unix milliseconds by the store's clock. */
+export interface LimitState {
+  /** Whole requests left. */
+  remaining: number;
+  /** When the bucket is full, or when the quota starts anew. */
+  resetAtMs: number;
+  /** How long until this cost fits this limit; 0 where it fits now; Infinity where it exceeds the limit itself. */
+  waitMs: number;
+}
+
+export interface TakeResult {
+  /** False: no limit was touched. */
+  isAllowed: boolean;
+  /** One for each limit asked for, in that order. */
+  states: readonly LimitState[];
+  /** The store's clock at the decision, Unix milliseconds. */
+  nowMs: number;
+}
+
+export interface LimitStore {
+  /** Takes the cost from every limit, or from none. Rejects where the store cannot answer in its deadline. */
+  take(request: TakeRequest): Promise<TakeResult>;
+  /** Whether the store answers, for readiness and doctor. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
