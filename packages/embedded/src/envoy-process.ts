@@ -1,0 +1,130 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type BackgroundProcess, exitsWithin, startBackgroundProcess, stopInSteps } from './background-process.js';
+
+const READY_DEADLINE_MS = 30_000;
+const ADMIN_CALL_DEADLINE_MS = 2_000;
+const QUIT_DEADLINE_MS = 5_000;
+const LOOK_AGAIN_MS = 20;
+const STOP_STEPS = [{ signal: 'SIGTERM', waitMs: 5_000 }] as const;
+/** Entries still unwritten when Envoy exits are lost, so the file log, our second record of usage, is flushed often. */
+const FILE_FLUSH_MS = 1_000;
+
+export type EnvoyOptions = {
+  binary: string;
+  /** Its admin listener must allow GET /ready, /stats and POST /healthcheck/fail, /drain_listeners, /quitquitquit. */
+  configYaml: string;
+  /** For the configuration (mode 0600), the log and the admin address. */
+  folder: string;
+  /** Worker threads; Envoy's default is one for each core. */
+  concurrency?: number;
+  env?: Record<string, string>;
+  /** Where the process is recorded; see process-register. */
+  recordIn?: string;
+};
+
+export type DrainOptions = {
+  /** How long requests in flight may take to end. */
+  drainMs: number;
+  /** The longest of Envoy's access-log flush intervals. */
+  logFlushMs: number;
+};
+
+export type RunningEnvoy = {
+  pid: number;
+  exited: BackgroundProcess['exited'];
+  /** Without a slash at the end. */
+  adminUrl: string;
+  /** Ends Envoy so that no request is cut and no access-log entry is lost, as far as the deadlines allow. */
+  drainAndStop(options: DrainOptions): Promise<void>;
+  /** kill -9. */
+  kill(): Promise<void>;
+};
+
+/** Starts Envoy and returns when it is ready. Throws with the end of Envoy's log when it does not become so. */
+export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
+  await mkdir(options.folder, { recursive: true });
+  const adminFile = join(options.folder, 'envoy-admin-address');
+  const configFile = join(options.folder, 'envoy.yaml');
+  await rm(adminFile, { force: true });
+  await rm(configFile, { force: true });
+  await writeFile(configFile, options.configYaml, { mode: 0o600 });
+  const envoy = await startBackgroundProcess({
+    command: options.binary,
+    args: envoyArguments(configFile, adminFile, options.concurrency),
+    logFile: join(options.folder, 'envoy.log'),
+    hasOwnGroup: true,
+    ...(options.env === undefined ? {} : { env: options.env }),
+    record: options.recordIn === undefined ? undefined : { folder: options.recordIn, name: 'envoy' },
+  });
+  const adminUrl = await readyAdminUrl(envoy, adminFile);
+  return {
+    pid: envoy.pid,
+    exited: envoy.exited,
+    adminUrl,
+    drainAndStop: (drain) => drainAndStop(envoy, adminUrl, drain),
+    kill: async () => {
+      envoy.signal('SIGKILL');
+      await envoy.exited;
+    },
+  };
+}
+
+function envoyArguments(configFile: string, adminFile: string, concurrency: number | undefined): string[] {
+  return [
+    ...['--config-path', configFile, '--admin-address-path', adminFile],
+    // Hot restart would tie two gateways on one machine together by their base id.
+    '--disable-hot-restart',
+    // A misspelt field in a routes file must be refused, not passed over with a warning.
+    '--reject-unknown-dynamic-fields',
+    ...['--file-flush-interval-msec', String(FILE_FLUSH_MS)],
+    ...(concurrency === undefined ? [] : ['--concurrency', String(concurrency)]),
+  ];
+}
+
+async function readyAdminUrl(envoy: BackgroundProcess, adminFile: string): Promise<string> {
+  const endMs = Date.now() + READY_DEADLINE_MS;
+  while (envoy.isRunning() && Date.now() < endMs) {
+    const address = (await readFile(adminFile, 'utf8').catch(() => '')).trim();
+    if (address !== '' && (await adminCall(`http://${address}`, 'GET', '/ready')) !== undefined) return `http://${address}`;
+    await delay(LOOK_AGAIN_MS);
+  }
+  const hasEnded = !envoy.isRunning();
+  await stopInSteps(envoy, STOP_STEPS);
+  const what = hasEnded ? 'Envoy ended at once' : `Envoy was not ready within ${READY_DEADLINE_MS / 1000} s`;
+  throw new Error(`${what}:\n${await envoy.lastLines()}`);
+}
+
+/**
+ * The order matters: Envoy writes nothing of its gRPC access log at exit, and cuts what is in flight.
+ * 1. balancers see it unhealthy, new connections are refused; 2. requests end; 3. both logs are flushed; 4. it ends.
+ */
+async function drainAndStop(envoy: BackgroundProcess, adminUrl: string, { drainMs, logFlushMs }: DrainOptions): Promise<void> {
+  if (!envoy.isRunning()) return;
+  await adminCall(adminUrl, 'POST', '/healthcheck/fail');
+  await adminCall(adminUrl, 'POST', '/drain_listeners?graceful&skip_exit');
+  const endMs = Date.now() + drainMs;
+  while (envoy.isRunning() && Date.now() < endMs && (await hasActiveRequests(adminUrl))) await delay(LOOK_AGAIN_MS);
+  if (envoy.isRunning()) await delay(2 * Math.max(logFlushMs, FILE_FLUSH_MS));
+  await adminCall(adminUrl, 'POST', '/quitquitquit');
+  if (!(await exitsWithin(envoy, QUIT_DEADLINE_MS))) await stopInSteps(envoy, STOP_STEPS);
+}
+
+/** Requests of the admin listener itself are counted apart, under http.admin. */
+async function hasActiveRequests(adminUrl: string): Promise<boolean> {
+  const stats = await adminCall(adminUrl, 'GET', '/stats?filter=^http\\..*\\.downstream_rq_active$');
+  if (stats === undefined) return true;
+  return stats.split('\n').some((line) => line !== '' && !line.startsWith('http.admin.') && !line.endsWith(': 0'));
+}
+
+/** The answer's body; undefined when Envoy does not answer with 200 in time. */
+async function adminCall(adminUrl: string, method: string, path: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(`${adminUrl}${path}`, { method, signal: AbortSignal.timeout(ADMIN_CALL_DEADLINE_MS) });
+    const body = await response.text();
+    return response.ok ? body : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,1 @@
+export { freePort } from '@tollgate/embedded/free-port';

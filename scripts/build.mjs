@@ -1,0 +1,101 @@
+/**
+ * Builds dist/, unless nothing changed since the last time: `node scripts/build.mjs [--force] [--allow-missing]`.
+ * --allow-missing leaves out programs that are not written yet.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleOptions, DIST, ROOT } from './bundle-options.mjs';
+import { BUNDLES } from './bundles.mjs';
+
+const STAMP = join(DIST, 'stamp.json');
+/** A program that runs on an older build may still load one of its chunks. */
+const KEEP_OLD_CHUNKS_MS = 24 * 3_600_000;
+
+/** Returns 'fresh' when dist/ was up to date already, else 'built'. */
+export async function build({ force = false, allowMissing = false } = {}) {
+  if (!force && (await isFresh(allowMissing))) return 'fresh';
+  // Loaded only when it is needed: a start from a finished build is quick, and works without development packages.
+  const esbuild = await import('esbuild');
+  const result = await esbuild.build(bundleOptions({ allowMissing }));
+  await writeBundles(result);
+  return 'built';
+}
+
+/** Writes what esbuild made, the Lua scripts beside it, and the stamp that says what all of it was made from. */
+export async function writeBundles({ outputFiles, metafile }) {
+  const before = await filesInDist();
+  const scripts = await luaScripts();
+  await mkdir(DIST, { recursive: true });
+  // Chunks first: a program that starts meanwhile sees the old program or the whole new one.
+  const isProgram = ({ path }) => basename(path, '.js') in BUNDLES;
+  for (const file of outputFiles.filter((each) => !isProgram(each))) await replaceFile(file.path, file.contents);
+  for (const script of scripts) await replaceFile(join(DIST, basename(script)), await readFile(join(ROOT, script)));
+  for (const file of outputFiles.filter(isProgram)) await replaceFile(file.path, file.contents);
+  const sources = [...Object.keys(metafile.inputs), ...scripts, ...buildScripts()];
+  await replaceFile(STAMP, JSON.stringify(await fingerprints(sources)));
+  const written = new Set([
+    ...outputFiles.map(({ path }) => path),
+    ...scripts.map((script) => join(DIST, basename(script))),
+    STAMP,
+  ]);
+  await removeOld(before.filter((file) => !written.has(file)));
+}
+
+async function isFresh(allowMissing) {
+  const stamp = JSON.parse(await readFile(STAMP, 'utf8').catch(() => '{}'));
+  const now = await fingerprints(Object.keys(stamp));
+  // A program that was missing the last time may have been written since.
+  const isComplete = Object.values(BUNDLES).every((file) => file in stamp || (allowMissing && !existsSync(join(ROOT, file))));
+  return isComplete && Object.keys(stamp).length > 0 && Object.entries(stamp).every(([file, print]) => now[file] === print);
+}
+
+/** Time and size of each file; a file that is gone has none, and so differs from when it was there. */
+async function fingerprints(files) {
+  const print = async (file) => {
+    const found = await stat(join(ROOT, file)).catch(() => undefined);
+    return [file, found && `${found.mtimeMs}/${found.size}`];
+  };
+  return Object.fromEntries(await Promise.all(files.map(print)));
+}
+
+/** Read at run time from beside the program, as they are read from beside the source file in tests. */
+async function luaScripts() {
+  const files = await readdir(join(ROOT, 'packages'), { recursive: true });
+  const scripts = files.filter((file) => file.endsWith('.lua') && file.includes('/src/') && !file.includes('node_modules'));
+  if (new Set(scripts.map((file) => basename(file))).size < scripts.length)
+    throw new Error(`Two scripts of one name: ${scripts}`);
+  return scripts.map((file) => join('packages', file));
+}
+
+function buildScripts() {
+  return ['scripts/build.mjs', 'scripts/bundles.mjs', 'scripts/bundle-options.mjs', 'package-lock.json'];
+}
+
+async function replaceFile(path, contents) {
+  const aside = `${path}.${randomUUID()}`;
+  await writeFile(aside, contents);
+  await rename(aside, path);
+}
+
+async function filesInDist() {
+  return (await readdir(DIST).catch(() => [])).map((file) => join(DIST, file));
+}
+
+async function removeOld(files) {
+  for (const file of files) {
+    const { mtimeMs } = await stat(file);
+    if (Date.now() - mtimeMs > KEEP_OLD_CHUNKS_MS || basename(file, '.js') in BUNDLES) await rm(file, { force: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const startedMs = Date.now();
+  const outcome = await build({
+    force: process.argv.includes('--force'),
+    allowMissing: process.argv.includes('--allow-missing'),
+  });
+  console.log(`${relative(process.cwd(), DIST) || '.'}: ${outcome} in ${Date.now() - startedMs} ms`);
+}

@@ -1,0 +1,9 @@
+/** Every program that is built: its name, and the file it starts from. */
+export const BUNDLES = {
+  authz: 'authz-service/src/main.ts',
+  ratelimit: 'ratelimit-service/src/main.ts',
+  collector: 'usage-processor/src/collector/main.ts',
+  writer: 'usage-processor/src/writer/main.ts',
+  standalone: 'standalone/src/main.ts',
+  cli: 'cli/src/main.ts',
+};
