@@ -17,6 +17,8 @@ export interface Answer {
 
 /** gRPC codes that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const GRPC_SERVER_FAULTS: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
+/** Clients take a code above it for UNKNOWN. */
+const LAST_GRPC_CODE = 16;
 const SWITCHING_PROTOCOLS = 101;
 
 export function originOf(answer: Answer): Origin {
@@ -28,8 +30,8 @@ export function isBillable(answer: Answer): boolean {
   if (answer.environment === 'test') return false;
   if (!answer.upstreamAnswered) return false;
   if (answer.cutByUpstream) return false;
-  if (answer.grpcStatus !== undefined) return !GRPC_SERVER_FAULTS.has(answer.grpcStatus);
-  const { statusCode } = answer;
+  const { grpcStatus, statusCode } = answer;
+  if (grpcStatus !== undefined) return grpcStatus <= LAST_GRPC_CODE && !GRPC_SERVER_FAULTS.has(grpcStatus);
   if (statusCode === SWITCHING_PROTOCOLS) return true;
   return (statusCode >= 200 && statusCode < 300) || (statusCode >= 400 && statusCode < 500);
 }

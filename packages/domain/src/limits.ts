@@ -15,6 +15,16 @@ export interface Plan extends Limits {
   name: string;
 }
 
+/** All that decides what an organization's requests are limited to. */
+export interface OrganizationLimits {
+  plan: Limits;
+  override: LimitsOverride;
+  /** The day of the month on which a month quota starts anew, 1 to 31. */
+  billingAnchorDay: number;
+  /** Limits of single keys, by key id: they hold beside the organization's, never instead of them. */
+  keyLimits: ReadonlyMap<string, LimitsOverride>;
+}
+
 const MAX_BURST_RATIO = 10;
 /** Above it whole numbers are no longer exact in every place that they pass through (Lua's doubles, JSON). */
 const MAX_LIMIT = 1_000_000_000_000;
@@ -34,11 +44,11 @@ export function effectiveLimits(plan: Limits, override: LimitsOverride = {}): Li
 /** Every mistake in these limits, in words for a person; empty where there is none. */
 export function limitProblems(limits: Limits): string[] {
   const problems: string[] = [];
-  for (const [name, value] of Object.entries(limits)) {
+  for (const [part, words] of Object.entries(WORDS) as [keyof Limits, string][]) {
+    const value = limits[part];
     if (value === undefined) continue;
-    if (!Number.isInteger(value) || value < 1)
-      problems.push(`${WORDS[name as keyof Limits]} must be a whole number of at least 1`);
-    else if (value > MAX_LIMIT) problems.push(`${WORDS[name as keyof Limits]} must be at most ${MAX_LIMIT}`);
+    if (!Number.isInteger(value) || value < 1) problems.push(`${words} must be a whole number of at least 1`);
+    else if (value > MAX_LIMIT) problems.push(`${words} must be at most ${MAX_LIMIT}`);
   }
   if (problems.length > 0) return problems;
   if (limits.perDay < limits.perMinute) problems.push('the limit per day must not be below the limit per minute');

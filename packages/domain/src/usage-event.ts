@@ -16,7 +16,7 @@ export interface UsageEvent {
   api_key_id: string;
   environment: Environment;
   method: string;
-  /** Without the query, at most 512 bytes; empty where the setting USAGE_PATH leaves it out. */
+  /** Without the query, cut to 512 bytes by the collector; empty where the setting USAGE_PATH leaves it out. */
   path: string;
   route: string;
   /** 0 where no status was ever sent. */

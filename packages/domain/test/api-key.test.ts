@@ -115,6 +115,16 @@ test.each<[string, string]>([
   expect(apiKeyEnvironment(text)).toBeUndefined();
 });
 
+test.each<[string, string]>([
+  ['one character more', `sk_live_${'a'.repeat(27)}`],
+  ['one character less', `sk_live_${'a'.repeat(25)}`],
+  ['upper case', `sk_live_${'A'.repeat(26)}`],
+  ['a line feed before', `\nsk_live_${'a'.repeat(26)}`],
+  ['another environment', `sk_prod_${'a'.repeat(26)}`],
+])('%s is no key, not even with the right checksum', (_, wrong) => {
+  expect(apiKeyEnvironment(wrong + checksumOf(wrong))).toBeUndefined();
+});
+
 test('no text makes the check throw', () => {
   holds(fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => apiKeyEnvironment(text) === undefined));
 });

@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import type { EnvoyConfigOptions, GatewayRoute } from '../src/options.js';
+import { EnvoyConfigError, renderEnvoyConfig } from '../src/render-envoy-config.js';
+
+test('envoy/envoy.yaml is what the renderer writes by default', async () => {
+  await expect(renderEnvoyConfig()).toMatchFileSnapshot('../../../envoy/envoy.yaml');
+});
+
+test('whatever stands in the options stays a value: no name, path or URL can add a setting', () => {
+  const nasty = 'x" }\n    injected: yes # %REQ(x)%';
+  const text = renderEnvoyConfig({
+    nodeId: nasty,
+    version: nasty,
+    corsOrigins: [nasty],
+    accessLogFile: nasty,
+    tls: { certFile: nasty, keyFile: nasty },
+    authz: [{ unix: nasty }],
+  });
+  expect(text).not.toMatch(/^ *injected:/m);
+  expect(parse(text)).toMatchObject({ node: { id: nasty } });
+  expect(text).toContain('%%REQ(x)%%');
+});
+
+test('the more special prefix stands first, or a public "/" would hide a scope', () => {
+  const names = routesOf([route('all', '/'), route('v1', '/v1/'), route('orders', '/v1/orders')]).map(({ name }) => name);
+  expect(names.slice(2)).toEqual(['orders', 'v1', 'all']);
+});
+
+test('every mistake in the options is told at once', () => {
+  const render = () =>
+    renderEnvoyConfig({
+      routes: [
+        route('a', 'v1'),
+        route('a', '/v1/../x'),
+        { ...route('b c', '/b'), public: true, scope: 's' },
+        { ...route('path', '/p'), upstream: 'https://api.example.com/base' },
+        { ...route('login', '/l'), upstream: 'https://user:secret@api.example.com' },
+        { ...route('scheme', '/s'), upstream: 'ftp://api.example.com', timeoutMs: 0 },
+      ],
+      authz: [],
+      usage: [{ unix: '/run/usage.sock' }, { host: 'usage', port: 50052 }],
+    });
+  expect(render).toThrow(EnvoyConfigError);
+  expect(problemsOf(render)).toEqual([
+    'route "a": the prefix must be a plain path that begins with "/"',
+    'route "a": the prefix must be a plain path that begins with "/"',
+    'route "b c": the name must be 1 to 64 letters, digits, ".", "_" or "-"',
+    'route "b c": a public route knows no key, so it cannot demand a scope',
+    'route "path": the upstream must be a host without a path: what callers ask for is passed on as it is',
+    'route "login": the upstream must not hold a user or password',
+    'route "scheme": the timeout must be more than zero',
+    'route "scheme": the upstream must begin with http://, https://, grpc:// or grpcs://',
+    'two routes have the name "a"',
+    'authz has no address',
+    'usage: unix sockets and host names cannot stand in one cluster of Envoy',
+  ]);
+});
+
+test('the Host header is rewritten for https only, without the port that https has anyway', () => {
+  const hostFor = (upstreamUrl: string) => routesOf(undefined, { upstreamUrl }).at(-1)?.route?.['host_rewrite_literal'];
+  expect(hostFor('http://api.example.com')).toBeUndefined();
+  expect(hostFor('https://api.example.com')).toBe('api.example.com');
+  expect(hostFor('https://api.example.com:443/')).toBe('api.example.com');
+  expect(hostFor('https://api.example.com:80')).toBe('api.example.com:80');
+  expect(hostFor('https://api.example.com:8443')).toBe('api.example.com:8443');
+});
+
+test('names are looked up, addresses are not', () => {
+  const typeFor = (upstreamUrl: string) => clustersOf({ upstreamUrl }).find(({ name }) => name === 'upstream-default')?.type;
+  expect(typeFor('http://api.example.com')).toBe('STRICT_DNS');
+  expect(typeFor('http://localhost:3000')).toBe('LOGICAL_DNS');
+  expect(typeFor('http://10.0.0.1')).toBe('STATIC');
+  expect(typeFor('https://[2001:db8::1]:8443')).toBe('STATIC');
+  const authz = clustersOf({ authz: [{ host: 'authz', port: 50051 }] }).find(({ name }) => name === 'authz');
+  expect(authz?.type).toBe('STRICT_DNS');
+});
+
+interface Rendered {
+  static_resources: {
+    listeners: {
+      filter_chains: {
+        filters: {
+          typed_config: { route_config: { virtual_hosts: { routes: { name: string; route?: Record<string, unknown> }[] }[] } };
+        }[];
+      }[];
+    }[];
+    clusters: { name: string; type: string }[];
+  };
+}
+
+function routesOf(routes: GatewayRoute[] | undefined, options: EnvoyConfigOptions = {}) {
+  const rendered = parse(renderEnvoyConfig({ ...options, routes })) as Rendered;
+  const manager = rendered.static_resources.listeners[0]?.filter_chains[0]?.filters[0]?.typed_config;
+  return manager?.route_config.virtual_hosts[0]?.routes ?? [];
+}
+
+function clustersOf(options: EnvoyConfigOptions) {
+  return (parse(renderEnvoyConfig(options)) as Rendered).static_resources.clusters;
+}
+
+function route(name: string, prefix: string): GatewayRoute {
+  return { name, prefix, upstream: 'http://127.0.0.1:3000' };
+}
+
+function problemsOf(render: () => string): readonly string[] {
+  try {
+    render();
+  } catch (error) {
+    if (error instanceof EnvoyConfigError) return error.problems;
+  }
+  return [];
+}
