@@ -5,7 +5,10 @@
 import type { UsageEvent } from '@tollgate/domain/usage-event';
 
 export interface EventLogWriter {
-  /** Resolves when the events are as safe as this log's contract says; rejects with none of them promised. */
+  /**
+   * Resolves when the events are as safe as this log's contract says. Rejects with none of them promised, though some may
+   * be there: append all of them again. A log without room rejects with {@link EventLogFull}.
+   */
   append(events: readonly UsageEvent[]): Promise<void>;
   /** Waits for what is under way, makes it durable, and lets go of the log. */
   close(): Promise<void>;
@@ -35,11 +38,22 @@ export type FindOffset = (logId: string, topic: string, partition: number) => Pr
 
 export interface EventLogReader {
   /**
-   * Hands batches to `store` one at a time until `close`. A batch whose `store` rejects is read again after a pause that
-   * grows to a bound; nothing is skipped. Rejects only where going on would skip: an offset out of range.
+   * Hands batches to `store` one at a time until `close`. Where `store` rejects, `findOffset` is asked again after a pause
+   * that grows to a bound, and reading goes on from there: the rejection may have hidden a commit, or another owner went
+   * further. A `findOffset` that rejects is asked again likewise. Nothing is skipped: rejects with
+   * {@link OffsetOutOfRange} where going on would.
    */
   run(findOffset: FindOffset, store: (batch: LogBatch) => Promise<void>): Promise<void>;
-  /** Events that wait, as far as the reader knows. */
+  /** Events that wait, as far as the reader knows; an estimate where the log counts bytes. */
   lag(): number;
+  /** Resolves when all that the log held at the time of the call is stored; rejects when `run` ends before that. */
+  caughtUp(): Promise<void>;
+  /** Ends `run` after the `store` under way. */
   close(): Promise<void>;
 }
+
+/** The log has no room left for events that nobody has read. */
+export class EventLogFull extends Error {}
+
+/** The database's offset is not in the log: what stood there is gone, or never was. A person must decide. */
+export class OffsetOutOfRange extends Error {}

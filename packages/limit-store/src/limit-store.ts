@@ -5,14 +5,17 @@
 
 /** A rule that a take must pass. `id` names its state within the organization, so that a key's own limits stand apart. */
 export type StoreLimit =
+  /** `burst` is the bucket's size; `perMinute` is above 0 and may be a fraction (10 an hour, one instance's share). */
   | { kind: 'rate'; id: string; perMinute: number; burst: number }
   | { kind: 'quota'; id: string; quota: number; window: 'day' }
   | { kind: 'quota'; id: string; quota: number; window: 'month'; anchorDay: number };
 
 export interface TakeRequest {
+  /** Not empty and without braces, which part the key in Redis. */
   organizationId: string;
   /** What the request costs, a whole number; 0 looks and takes nothing. */
   cost: number;
+  /** No two of one id. */
   limits: readonly StoreLimit[];
 }
 
@@ -22,7 +25,10 @@ export interface LimitState {
   remaining: number;
   /** When the bucket is full, or when the quota starts anew. */
   resetAtMs: number;
-  /** How long until this cost fits this limit; 0 where it fits now; Infinity where it exceeds the limit itself. */
+  /**
+   * What stood in the way of this cost: how long until it fits this limit, rounded up; 0 where it fitted; Infinity where it
+   * exceeds the limit itself. So the take was allowed exactly when all are 0.
+   */
   waitMs: number;
 }
 
@@ -36,9 +42,12 @@ export interface TakeResult {
 }
 
 export interface LimitStore {
-  /** Takes the cost from every limit, or from none. Rejects where the store cannot answer in its deadline. */
+  /**
+   * Takes the cost from every limit, or from none. Rejects with StoreUnavailable where the store cannot answer in its
+   * deadline (the take may have happened all the same), with RangeError where the request itself is senseless.
+   */
   take(request: TakeRequest): Promise<TakeResult>;
-  /** Whether the store answers, for readiness and doctor. */
+  /** Whether the store answers, for readiness and doctor. Rejects with StoreUnavailable. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,0 +1,18 @@
+DROP TRIGGER organizations_inserted ON organizations;
+DROP TRIGGER organizations_updated ON organizations;
+DROP TRIGGER organizations_deleted ON organizations;
+DROP TRIGGER organizations_truncated ON organizations;
+DROP TRIGGER plans_inserted ON plans;
+DROP TRIGGER plans_updated ON plans;
+DROP TRIGGER plans_deleted ON plans;
+DROP TRIGGER plans_truncated ON plans;
+DROP TRIGGER api_keys_inserted ON api_keys;
+DROP TRIGGER api_keys_updated ON api_keys;
+DROP TRIGGER api_keys_deleted ON api_keys;
+DROP TRIGGER api_keys_truncated ON api_keys;
+DROP TRIGGER rate_limit_configs_inserted ON rate_limit_configs;
+DROP TRIGGER rate_limit_configs_updated ON rate_limit_configs;
+DROP TRIGGER rate_limit_configs_deleted ON rate_limit_configs;
+DROP TRIGGER rate_limit_configs_truncated ON rate_limit_configs;
+DROP FUNCTION append_changes();
+DROP TABLE changes;

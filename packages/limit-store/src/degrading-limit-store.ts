@@ -1,0 +1,102 @@
+import { createCircuitBreaker } from './circuit-breaker.js';
+import { sharedRequest } from './limit-share.js';
+import type { LimitState, LimitStore, StoreLimit, TakeRequest, TakeResult } from './limit-store.js';
+import { createMemoryLimitStore } from './memory/memory-limit-store.js';
+import { steadyClock } from './memory/steady-clock.js';
+import { StoreUnavailable } from './store-unavailable.js';
+
+/** What decides while the store is gone: this instance's share of each limit, or the same answer for everybody. */
+export type StoreDownMode = 'local' | 'allow' | 'deny';
+
+export interface DegradableTakeResult extends TakeResult {
+  /** True: the store was not asked, or did not answer in time, and this is what `StoreDownMode` says. */
+  isDegraded: boolean;
+}
+
+export interface DegradingLimitStore extends LimitStore {
+  take(request: TakeRequest): Promise<DegradableTakeResult>;
+  /** True while the breaker is open: no take waits for the store. */
+  isDegraded(): boolean;
+}
+
+export interface DegradingLimitStoreOptions {
+  mode: StoreDownMode;
+  /** How many instances share the limits; each counts 1/instances of them by itself in mode `local`. */
+  instances: number;
+  /** For gauge and log. `cause` is the failure that opened the breaker. */
+  onChange?: (isDegraded: boolean, cause?: unknown) => void;
+  /** Between two probes of a store that is gone; default 500. */
+  probeIntervalMs?: number;
+  /** See CircuitBreakerOptions. */
+  minCycleMs?: number;
+  now?: () => number;
+}
+
+const DENIED_RETRY_MS = 1_000;
+
+/**
+ * Always decides: takes from `store` while that answers, and by `mode` for each take that it does not answer. After three
+ * failures in a row takes no longer wait for it, and one probe at a time finds out when it is back.
+ * - `local`: at most one share and one fresh bucket more than the limits. Day and month quotas have shares too; what was
+ *   used of them in the store is not known here, and what is used here is not told to it later.
+ * - `deny`: isAllowed is false and every limit asks to wait a second. `allow`: every limit looks unused.
+ * Only StoreUnavailable counts as a failure of the store; a RangeError is the caller's and is thrown. Closes `store` too.
+ */
+export function createDegradingLimitStore(store: LimitStore, options: DegradingLimitStoreOptions): DegradingLimitStore {
+  const now = options.now ?? steadyClock();
+  const decide = stopgap(options.mode, options.instances, now);
+  const breaker = createCircuitBreaker({
+    probe: () => store.take(PROBE),
+    onChange: (isOpen, cause) => options.onChange?.(isOpen, cause),
+    ...(options.probeIntervalMs === undefined ? {} : { probeIntervalMs: options.probeIntervalMs }),
+    ...(options.minCycleMs === undefined ? {} : { minCycleMs: options.minCycleMs }),
+  });
+
+  return {
+    async take(request) {
+      if (breaker.isOpen()) return { ...(await decide(request)), isDegraded: true };
+      try {
+        const { isAllowed, states, nowMs } = await store.take(request);
+        breaker.succeeded();
+        return { isAllowed, states, nowMs, isDegraded: false };
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        breaker.failed(error);
+        return { ...(await decide(request)), isDegraded: true };
+      }
+    },
+    isDegraded: () => breaker.isOpen(),
+    ping: () => store.ping(),
+    async close() {
+      breaker.close();
+      await store.close();
+    },
+  };
+}
+
+/** A real take: a store that answers a ping may still refuse to write (a replica, or no memory left). */
+const PROBE: TakeRequest = {
+  organizationId: 'probe',
+  cost: 1,
+  limits: [{ kind: 'rate', id: 'probe', perMinute: 60_000, burst: 1_000 }],
+};
+
+function stopgap(mode: StoreDownMode, instances: number, now: () => number): (request: TakeRequest) => Promise<TakeResult> {
+  if (mode === 'local') {
+    const local = createMemoryLimitStore({ now });
+    return (request) => local.take(sharedRequest(request, instances));
+  }
+  const isAllowed = mode === 'allow';
+  return async ({ limits }) => {
+    const nowMs = Math.floor(now());
+    return { isAllowed, nowMs, states: limits.map((limit) => (isAllowed ? unused(limit, nowMs) : closed(nowMs))) };
+  };
+}
+
+const unused = (limit: StoreLimit, nowMs: number): LimitState => ({
+  remaining: limit.kind === 'rate' ? limit.burst : limit.quota,
+  resetAtMs: nowMs,
+  waitMs: 0,
+});
+
+const closed = (nowMs: number): LimitState => ({ remaining: 0, resetAtMs: nowMs + DENIED_RETRY_MS, waitMs: DENIED_RETRY_MS });

@@ -1,0 +1,135 @@
+-- Takes `cost` from every limit of a call, or from none: a request that one limit denies must not use up another.
+--
+-- KEYS[i]              state of limit i; all carry one {organization_id} tag, as Cluster runs a script on one slot
+-- ARGV[1]              cost, a whole number; 0 looks and takes nothing
+-- ARGV[3i-1 .. 3i+1]   limit i, one of:  'rate', per minute (may be a fraction), burst
+--                                        'day', quota, 0
+--                                        'month', quota, anchor day 1..31 (a month that lacks it: its last day)
+-- Returns {allowed, now, left 1, reset 1, wait 1, left 2, ...}, all whole numbers; times are Unix milliseconds:
+--   allowed  1 or 0; 0 has taken from no limit
+--   left     whole requests left, rounded down
+--   reset    when the bucket is full, or when the quota starts anew
+--   wait     milliseconds until this cost fits this limit, rounded up; 0 fits now; -1 never fits: more than the limit itself
+--
+-- State, a string that a person can read, gone when it says no more than its absence does (SLACK_MS later):
+--   rate     "<units>@<at>"    what the bucket held at the microsecond `at`, in units of 1/60,000,000 request
+--   quota    "<used>/<start>"  what was used in the period that began at `start`; so a raised quota counts at once
+--
+-- Clock: TIME of this Redis alone, in microseconds. In these units `per minute` units come back each microsecond, so all
+-- arithmetic is in whole numbers, and only a take writes, so many denied callers round nothing away. A fraction of a unit
+-- is rounded against the caller, once a take. Hence in any window of t seconds at most burst + t * per minute / 60 pass, and
+-- a caller that always asks gets all of it but 1/60,000,000 of each request. Doubles hold this exactly up to a burst of
+-- 150 million; above (to 10^12) a take errs by less than 1/10,000 of a request.
+--
+-- A clock that went back by up to STEP_BACK_MS gives nothing twice: refill waits, and a period that began stays begun.
+-- One that went back further had been wrong: refill and period go on from the new time, so that nobody is locked out.
+--
+-- A changed limit goes on from the state it finds: a bucket above its new burst is cut to it, a refill since the last take
+-- counts at the new rate, what was used of a quota stays used. A state of another kind under the same key counts as none.
+
+local UNITS = 60000000
+local STEP_BACK_MS = 60000
+local SLACK_MS = 60000
+local DAY_MS = 86400000
+local DAYS_BEFORE = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334}
+
+local time = redis.call('TIME')
+local now_us = time[1] * 1000000 + time[2]
+local now_ms = math.floor(now_us / 1000)
+local cost = tonumber(ARGV[1])
+
+-- The microseconds in which so many units come back, rounded up so that waiting them is enough.
+local function refill_us(units, per_minute)
+  local us = math.ceil(units / per_minute)
+  return math.floor(us * per_minute) < units and us + 1 or us
+end
+
+-- What the bucket holds at `at_us`. That is now, or the time in the near future that a clock had reached before it went back.
+local function look_at_bucket(saved, per_minute, burst)
+  local full = burst * UNITS
+  local units, at_us = string.match(saved or '', '^(%d+)@(%d+)$')
+  local bucket = {units = tonumber(units) or full, at_us = tonumber(at_us) or now_us}
+  if bucket.at_us < now_us then
+    bucket.units = bucket.units + math.floor((now_us - bucket.at_us) * per_minute)
+    bucket.at_us = now_us
+  elseif bucket.at_us > now_us + STEP_BACK_MS * 1000 then
+    bucket.at_us = now_us
+    bucket.is_astray = true
+  end
+  bucket.units = math.min(full, bucket.units)
+
+  local missing = cost * UNITS - bucket.units
+  if cost > burst then bucket.wait = -1
+  elseif missing <= 0 then bucket.wait = 0
+  else bucket.wait = math.ceil((bucket.at_us + refill_us(missing, per_minute) - now_us) / 1000) end
+  return bucket
+end
+
+-- Days from 1970-01-01 to the first of a month, which is counted from January 1970 = 0.
+local function first_day(month)
+  local year, of_year = 1970 + math.floor(month / 12), month % 12
+  local past = of_year < 2 and year - 1 or year        -- the last year whose February is over
+  local leap_days = math.floor(past / 4) - math.floor(past / 100) + math.floor(past / 400) - 477
+  return 365 * (year - 1970) + leap_days + DAYS_BEFORE[of_year + 1]
+end
+
+local function anchor_ms(month, anchor_day)
+  local first = first_day(month)
+  return (first + math.min(anchor_day, first_day(month + 1) - first) - 1) * DAY_MS
+end
+
+local function period(kind, anchor_day, at_ms)
+  local day = math.floor(at_ms / DAY_MS)
+  if kind == 'day' then return day * DAY_MS, (day + 1) * DAY_MS end
+  local month = math.floor(day / 30.436875)            -- the average month: right, or off by one near a month's edge
+  if first_day(month) > day then month = month - 1 elseif first_day(month + 1) <= day then month = month + 1 end
+  if at_ms < anchor_ms(month, anchor_day) then month = month - 1 end
+  return anchor_ms(month, anchor_day), anchor_ms(month + 1, anchor_day)
+end
+
+local function look_at_quota(saved, kind, quota, anchor_day)
+  local used, since_ms = string.match(saved or '', '^(%d+)/(%d+)$')
+  used, since_ms = tonumber(used) or 0, tonumber(since_ms) or 0
+  local is_just_ahead = since_ms > now_ms and since_ms <= now_ms + STEP_BACK_MS
+  local at_ms = is_just_ahead and since_ms or now_ms
+  local start_ms, end_ms = period(kind, anchor_day, at_ms)
+  if since_ms < start_ms or since_ms > at_ms then used = 0 end
+
+  local counter = {used = used, start_ms = start_ms, end_ms = end_ms}
+  if cost > quota then counter.wait = -1
+  elseif cost == 0 or used + cost <= quota then counter.wait = 0
+  else counter.wait = math.ceil((end_ms * 1000 - now_us) / 1000) end
+  return counter
+end
+
+local function keep(key, format, amount, at, until_ms)
+  redis.call('SET', key, string.format(format, amount, at), 'PXAT', string.format('%.0f', until_ms + SLACK_MS))
+end
+
+local saved = #KEYS > 0 and redis.call('MGET', unpack(KEYS)) or {}
+local states, is_allowed = {}, true
+for i = 1, #KEYS do
+  local kind, amount, detail = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
+  states[i] = kind == 'rate' and look_at_bucket(saved[i], amount, detail) or look_at_quota(saved[i], kind, amount, detail)
+  if states[i].wait ~= 0 then is_allowed = false end
+end
+
+local taken = is_allowed and cost or 0
+local reply = {is_allowed and 1 or 0, now_ms}
+for i, key in ipairs(KEYS) do
+  local state, left, reset_ms = states[i], nil, nil
+  if ARGV[3 * i - 1] == 'rate' then
+    local per_minute, burst = tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
+    state.units = state.units - taken * UNITS
+    left = math.floor(state.units / UNITS)
+    reset_ms = math.ceil((state.at_us + refill_us(burst * UNITS - state.units, per_minute)) / 1000)
+    if taken > 0 or state.is_astray then keep(key, '%.0f@%.0f', state.units, state.at_us, reset_ms) end
+  else
+    state.used = state.used + taken
+    left = math.max(0, tonumber(ARGV[3 * i]) - state.used)
+    reset_ms = state.end_ms
+    if taken > 0 then keep(key, '%.0f/%.0f', state.used, state.start_ms, reset_ms) end
+  end
+  reply[3 * i], reply[3 * i + 1], reply[3 * i + 2] = left, reset_ms, state.wait
+end
+return reply

@@ -1,0 +1,238 @@
+import { inspect } from 'node:util';
+import { freshRedis, startRedis } from '@tollgate/testing/redis';
+import { until } from '@tollgate/testing/until';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { LimitStore } from '../../src/limit-store.js';
+import { createRedisLimitStore, type RedisLimitStoreOptions } from '../../src/redis/redis-limit-store.js';
+import { StoreUnavailable } from '../../src/store-unavailable.js';
+import { dayQuota, limitStoreBehaves, monthQuota, only, rate, taker } from '../limit-store-behaves.js';
+import { type Passed, worstExcess } from '../window-bound.js';
+
+/** Long enough that a busy machine does not fail a test that is not about deadlines. */
+const PATIENT = { deadlineMs: 5_000 };
+const SLACK_MS = 60_000;
+
+let shared: { url: string; close(): Promise<void> };
+let admin: Redis;
+beforeAll(async () => {
+  shared = await freshRedis();
+  admin = new Redis(shared.url);
+});
+afterAll(async () => {
+  admin.disconnect();
+  await shared.close();
+});
+
+limitStoreBehaves('redis', async () => {
+  const store = await connected({ url: shared.url, ...PATIENT });
+  const clock = async () => (await store.take({ organizationId: 'clock', cost: 0, limits: [] })).nowMs;
+  const advance = async (ms: number) => {
+    const endMs = (await clock()) + Math.ceil(ms) + 1;
+    while ((await clock()) < endMs);
+  };
+  return { store, advance, close: () => store.close() };
+});
+
+test('all keys of an organization carry its tag, and go when they say nothing any more', async () => {
+  const store = await connected({ url: shared.url, ...PATIENT });
+  const take = taker(store, [rate(60, 10), dayQuota(10), monthQuota(10, 31)], 'tagged');
+  expect(await admin.keys('*tagged*')).toEqual([]);
+  await take(0);
+  expect(await admin.keys('*tagged*')).toEqual([]);
+  const { states } = await take(3);
+  for (const [i, id] of ['minute', 'day', 'month'].entries())
+    expect(await admin.pexpiretime(`tg:{tagged}:${id}`)).toBe((states[i]?.resetAtMs ?? 0) + SLACK_MS);
+  expect((await admin.keys('*tagged*')).length).toBe(3);
+});
+
+test('a state of another kind or shape under the key counts as none', async () => {
+  const take = taker(await connected({ url: shared.url, ...PATIENT }), [rate(1, 5)], 'strange');
+  for (const strange of ['3/0', '-1@5', 'nan@nan', '', '1e3@7']) {
+    await admin.set('tg:{strange}:minute', strange);
+    expect(only(await take(1)).remaining).toBe(4);
+  }
+  await admin.del('tg:{strange}:minute');
+  await admin.lpush('tg:{strange}:minute', 'a list');
+  expect(only(await take(1)).remaining).toBe(4);
+});
+
+test('a forgotten script is sent again, and the take counts once', async () => {
+  const take = taker(await connected({ url: shared.url, ...PATIENT }), [rate(1, 100)]);
+  for (let i = 1; i <= 10; i++) {
+    await admin.script('FLUSH');
+    expect(only(await take(1)).remaining).toBe(100 - i);
+  }
+});
+
+test('two services with 64 takes in flight each let no more through than one bucket holds', async () => {
+  const [perMinute, burst, organizationId] = [6_000, 100, 'two services'];
+  const stores = await Promise.all([1, 2].map(() => connected({ url: shared.url, ...PATIENT })));
+  const passed: Passed[] = [];
+  const looker = taker(stores[0] as LimitStore, [rate(perMinute, burst)], organizationId);
+  const startMs = (await looker(0)).nowMs;
+  const askOn = async (store: LimitStore): Promise<void> => {
+    const take = taker(store, [rate(perMinute, burst)], organizationId);
+    for (let nowMs = startMs; nowMs < startMs + 500; ) {
+      const result = await take(1);
+      nowMs = result.nowMs;
+      if (result.isAllowed) passed.push({ atMs: nowMs, cost: 1 });
+    }
+  };
+  await Promise.all(stores.flatMap((store) => Array.from({ length: 64 }, () => askOn(store))));
+  const end = await looker(0);
+  passed.sort((a, b) => a.atMs - b.atMs);
+  expect(worstExcess(passed, perMinute, burst, 1)).toBeLessThanOrEqual(0);
+  const due = burst + ((end.nowMs - startMs) * perMinute) / 60_000;
+  expect(passed.length + only(end).remaining).toBeGreaterThanOrEqual(0.99 * due - 2);
+});
+
+test('a killed Redis is refused at once, and used again when it is back', async () => {
+  const redis = await ownRedis();
+  const take = taker(await connected({ url: redis.url, ...PATIENT }), [rate(1, 100)]);
+  await take(1);
+  await redis.kill();
+  const waiting = take(1);
+  await expect(waiting).rejects.toThrow(StoreUnavailable);
+  await expect(take(1)).rejects.toThrow(/no connection|the call failed/); // the second while the socket is just closing
+  await redis.start();
+  await until(() => take(1));
+});
+
+test('a Redis that is down at the start is found when it comes up', async () => {
+  const redis = await ownRedis();
+  await redis.kill();
+  const store = opened({ url: redis.url, ...PATIENT });
+  await expect(store.ping()).rejects.toThrow(StoreUnavailable);
+  await redis.start();
+  await until(() => store.ping().then(() => true));
+});
+
+test('a silent Redis costs a call its deadline; the late takes count once', async () => {
+  const redis = await ownRedis();
+  const store = await connected({ url: redis.url, deadlineMs: 100 });
+  const take = taker(store, [rate(1, 100)]);
+  await take(1);
+  redis.pause();
+  const late = await Promise.allSettled(Array.from({ length: 5 }, () => take(1)));
+  for (const call of late)
+    expect(call).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('within 100 ms') } });
+  redis.resume();
+  expect(only(await until(() => take(0))).remaining).toBe(94);
+});
+
+test('what a dead connection left unanswered is not sent again on the next', async () => {
+  const redis = await ownRedis({ isPersistent: true });
+  const take = taker(await connected({ url: redis.url, deadlineMs: 100 }), [rate(1, 100)]);
+  await until(() => take(1));
+  const { remaining } = only(await until(() => take(0)));
+  redis.pause();
+  await Promise.allSettled(Array.from({ length: 5 }, () => take(1)));
+  await redis.kill();
+  await redis.start();
+  expect(only(await until(() => take(0))).remaining).toBe(remaining);
+});
+
+test('calls that Redis has not answered are bounded, and one more is refused without waiting', async () => {
+  const redis = await ownRedis();
+  const store = await connected({ url: redis.url, maxInFlight: 10, ...PATIENT });
+  const take = taker(store, [rate(1, 100)]);
+  redis.pause();
+  const waiting = Array.from({ length: 10 }, () => take(1));
+  await expect(take(1)).rejects.toThrow('10 calls wait');
+  redis.resume();
+  expect((await Promise.all(waiting)).every((result) => result.isAllowed)).toBe(true);
+  expect((await take(1)).isAllowed).toBe(true);
+});
+
+test('a connection that stays silent is replaced', async () => {
+  const redis = await ownRedis();
+  const states: string[] = [];
+  const store = await connected({ url: redis.url, onConnection: (state) => states.push(state) });
+  redis.pause();
+  await expect(store.ping()).rejects.toThrow(StoreUnavailable);
+  await until(() => states.includes('lost'));
+  redis.resume();
+  await until(() => store.ping().then(() => true));
+});
+
+test('a pause of our own process is not held against Redis', async () => {
+  const store = await connected({ url: shared.url, deadlineMs: 20 });
+  const take = taker(store, [rate(1, 100)]);
+  await until(() => take(1)); // has loaded the script
+  const pending = take(1);
+  const endMs = performance.now() + 300;
+  while (performance.now() < endMs);
+  expect((await pending).isAllowed).toBe(true);
+});
+
+test('a closed store answers what was waiting, and nothing more', async () => {
+  const store = await connected({ url: shared.url, ...PATIENT });
+  const pending = store.ping();
+  await store.close();
+  await expect(pending).rejects.toThrow(StoreUnavailable);
+  await expect(store.ping()).rejects.toThrow(StoreUnavailable);
+});
+
+test('a password works, and never shows in an error', async () => {
+  const redis = await ownRedis();
+  const setter = new Redis(redis.url);
+  await setter.config('SET', 'requirepass', 'right-horse');
+  setter.disconnect();
+  const withPassword = (password: string) => redis.url.replace('redis://', `redis://:${password}@`);
+  await connected({ url: withPassword('right-horse'), ...PATIENT });
+
+  const seen: unknown[] = [];
+  const store = opened({ url: withPassword('wrong-horse'), ...PATIENT, onConnection: (_, cause) => seen.push(cause) });
+  await until(() => seen.some((cause) => cause instanceof Error));
+  seen.push(await store.ping().catch((error: unknown) => error));
+  seen.push(await taker(store, [rate(1, 1)])(1).catch((error: unknown) => error));
+  expect(inspect(seen, { depth: 10, showHidden: true })).not.toContain('horse');
+  expect(() => opened({ url: 'redis://:secret-horse@ho st:x' })).toThrow(RangeError);
+  expect(
+    inspect(
+      attempt(() => opened({ url: 'redis://:secret-horse@ho st:x' })),
+      { depth: 10 },
+    ),
+  ).not.toContain('horse');
+});
+
+test('a Redis that refuses to write is unavailable, and says why', async () => {
+  const redis = await ownRedis({ args: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'] });
+  const store = opened({ url: redis.url, ...PATIENT });
+  await until(() => store.ping().then(() => true));
+  const error = await taker(store, [rate(1, 1)])(1).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(StoreUnavailable);
+  expect(String((error as Error).cause)).toContain('OOM');
+});
+
+function opened(options: RedisLimitStoreOptions): LimitStore {
+  const store = createRedisLimitStore(options);
+  onTestFinished(() => store.close());
+  return store;
+}
+
+async function connected(options: RedisLimitStoreOptions): Promise<LimitStore> {
+  const store = createRedisLimitStore(options);
+  await until(() => store.ping().then(() => true));
+  try {
+    onTestFinished(() => store.close());
+  } catch {
+    // opened in a hook, which closes it
+  }
+  return store;
+}
+
+async function ownRedis(options: Parameters<typeof startRedis>[0] = {}) {
+  const redis = await startRedis(options);
+  onTestFinished(() => redis.close());
+  return redis;
+}
+
+function attempt(what: () => unknown): unknown {
+  try {
+    return what();
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,65 @@
+import { monthPeriod } from '@tollgate/domain/period';
+import { freshRedis } from '@tollgate/testing/redis';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TakeRequest, TakeResult } from '../../src/limit-store.js';
+import { createMemoryLimitStore } from '../../src/memory/memory-limit-store.js';
+import { resultFrom, scriptArguments, TAKE_SCRIPT } from '../../src/redis/take-script.js';
+import { anyCost, anyLimits, anyStepMs } from '../any-requests.js';
+import { monthQuota } from '../limit-store-behaves.js';
+
+/** The script with the clock as its last two arguments, so that a test can move it. */
+const SCRIPT_BY_GIVEN_CLOCK = TAKE_SCRIPT.replace("redis.call('TIME')", '{ARGV[#ARGV - 1], ARGV[#ARGV]}');
+/** Far ahead of the real clock, by which Redis expires keys. */
+const START_MS = Date.UTC(2070, 1, 10, 12) + 0.25;
+
+let redis: Redis;
+let close: () => Promise<void>;
+beforeAll(async () => {
+  const server = await freshRedis();
+  redis = new Redis(server.url);
+  close = server.close;
+});
+afterAll(async () => {
+  redis.disconnect();
+  await close();
+});
+
+test('the script decides as the store in memory does, to the number, whatever is asked and whatever the clock does', async () => {
+  expect(SCRIPT_BY_GIVEN_CLOCK).not.toBe(TAKE_SCRIPT);
+  let organization = 0;
+  const steps = fc.array(fc.record({ advanceMs: anyStepMs, cost: anyCost, limits: anyLimits }), { minLength: 1, maxLength: 20 });
+  await fc.assert(
+    fc.asyncProperty(steps, async (history) => {
+      const organizationId = `organization-${organization++}`;
+      let nowMs = START_MS;
+      const memory = createMemoryLimitStore({ now: () => nowMs });
+      for (const { advanceMs, cost, limits } of history) {
+        nowMs += advanceMs;
+        const request = { organizationId, cost, limits };
+        expect(await takeAt(nowMs, request)).toEqual(await memory.take(request));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('the calendar of the script is that of the domain, for every anchor day and across leap years', async () => {
+  const days: number[] = [];
+  for (let atMs = Date.UTC(2027, 11, 25); atMs < Date.UTC(2029, 3, 5); atMs += 43_200_000) days.push(atMs);
+  for (const year of [2099, 2100, 2101, 2104, 2200])
+    for (const month of [0, 1, 2, 11]) days.push(Date.UTC(year, month, 28, 23, 59, 59, 999));
+  const anchors = [1, 2, 15, 28, 29, 30, 31];
+  const limits = anchors.map((anchorDay) => ({ ...monthQuota(1, anchorDay), id: `month-${anchorDay}` }));
+  for (const atMs of days) {
+    const { states } = await takeAt(atMs, { organizationId: 'calendar', cost: 0, limits });
+    expect(states.map((state) => state.resetAtMs)).toEqual(anchors.map((anchorDay) => monthPeriod(anchorDay, atMs).endMs));
+  }
+});
+
+async function takeAt(nowMs: number, request: TakeRequest): Promise<TakeResult> {
+  const nowUs = Math.floor(nowMs * 1_000);
+  const clock = [Math.floor(nowUs / 1_000_000), nowUs % 1_000_000];
+  return resultFrom(await redis.eval(SCRIPT_BY_GIVEN_CLOCK, ...scriptArguments(request), ...clock));
+}

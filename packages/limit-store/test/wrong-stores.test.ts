@@ -1,0 +1,96 @@
+import { dayPeriod } from '@tollgate/domain/period';
+import { fixedClock } from '@tollgate/testing/clock';
+import { expect, test } from 'vitest';
+import type { LimitStore, TakeResult } from '../src/limit-store.js';
+import { createMemoryLimitStore } from '../src/memory/memory-limit-store.js';
+import { PROMISES } from './limit-store-behaves.js';
+import { NOON } from './noon.js';
+
+/** Each breaks one promise that a limiter in the wild has broken; the suite must notice. */
+const WRONG_STORES: Record<string, (right: LimitStore, now: () => number) => Pick<LimitStore, 'take'>> = {
+  'a fixed window in the place of a bucket': (_, now) => fixedWindow(now),
+  'the right bucket with a wait of a minute for every denial': (right) =>
+    changed(right, (result) => ({
+      ...result,
+      states: result.states.map((state) => (state.waitMs === 0 ? state : { ...state, waitMs: 60_000 })),
+    })),
+  'limits that are taken from one after the other': (right) => ({
+    async take(request) {
+      const results: TakeResult[] = [];
+      for (const limit of request.limits) results.push(await right.take({ ...request, limits: [limit] }));
+      const isAllowed = results.every((result) => result.isAllowed);
+      return { isAllowed, states: results.flatMap((result) => result.states), nowMs: results[0]?.nowMs ?? NOON };
+    },
+  }),
+  'a look that takes one': (right) => ({ take: (request) => right.take({ ...request, cost: Math.max(1, request.cost) }) }),
+  'buckets twice as large': (right) => ({
+    take: (request) =>
+      right.take({
+        ...request,
+        limits: request.limits.map((limit) => (limit.kind === 'rate' ? { ...limit, burst: limit.burst * 2 } : limit)),
+      }),
+  }),
+  'a refill that is ten percent short': (right) => ({
+    take: (request) =>
+      right.take({
+        ...request,
+        limits: request.limits.map((limit) => (limit.kind === 'rate' ? { ...limit, perMinute: limit.perMinute * 0.9 } : limit)),
+      }),
+  }),
+  'one bucket for all organizations': (right) => ({ take: (request) => right.take({ ...request, organizationId: 'all' }) }),
+  'local midnight, an hour east of UTC': (right) =>
+    changed(right, (result) => ({
+      ...result,
+      states: result.states.map((state) =>
+        state.resetAtMs === dayPeriod(result.nowMs).endMs ? { ...state, resetAtMs: state.resetAtMs - 3_600_000 } : state,
+      ),
+    })),
+};
+
+test.for(Object.entries(WRONG_STORES))('the suite notices %s', async ([, wrong]) => {
+  const broken: string[] = [];
+  for (const [promise, holds] of Object.entries(PROMISES)) {
+    const clock = fixedClock(NOON);
+    const right = createMemoryLimitStore({ now: clock.now });
+    const subject = {
+      store: { ...right, ...wrong(right, clock.now) },
+      advance: async (ms: number) => clock.advance(ms),
+      close: right.close,
+    };
+    await holds(subject).catch(() => broken.push(promise));
+  }
+  expect(broken).not.toEqual([]);
+});
+
+function changed(right: LimitStore, change: (result: TakeResult) => TakeResult): Pick<LimitStore, 'take'> {
+  return { take: async (request) => change(await right.take(request)) };
+}
+
+function fixedWindow(now: () => number): Pick<LimitStore, 'take'> {
+  const used = new Map<string, number>();
+  return {
+    async take({ organizationId, cost, limits }) {
+      const nowMs = Math.floor(now());
+      const windows = limits.map((limit) => {
+        const windowMs = limit.kind === 'rate' ? 60_000 : 86_400_000;
+        const [start, size] = [Math.floor(nowMs / windowMs) * windowMs, limit.kind === 'rate' ? limit.burst : limit.quota];
+        const key = `${organizationId} ${limit.id} ${start}`;
+        const left = size - (used.get(key) ?? 0);
+        return {
+          key,
+          left,
+          resetAtMs: start + windowMs,
+          waitMs: cost > size ? Infinity : cost <= left ? 0 : start + windowMs - nowMs,
+        };
+      });
+      const isAllowed = windows.every((window) => window.waitMs === 0);
+      if (isAllowed) for (const { key } of windows) used.set(key, (used.get(key) ?? 0) + cost);
+      const states = windows.map(({ left, resetAtMs, waitMs }) => ({
+        remaining: isAllowed ? left - cost : left,
+        resetAtMs,
+        waitMs,
+      }));
+      return { isAllowed, states, nowMs };
+    },
+  };
+}

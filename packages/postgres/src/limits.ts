@@ -1,0 +1,158 @@
+import { effectiveLimits, type Limits, type LimitsOverride, limitProblems, type Plan } from '@tollgate/domain/limits';
+import { isUuid } from '@tollgate/domain/uuid';
+import { recordAudit } from './audit.js';
+import type { Sql } from './database.js';
+import { Invalid, NotFound } from './errors.js';
+import { columnsOf, type LimitColumns, type LimitsPatch, limitsOf, overrideOf, patched } from './limit-columns.js';
+import { lockOrganization } from './organizations.js';
+import { lockPlan } from './plans.js';
+import { checkStoredLimits } from './stored-limits.js';
+
+/** What the limiter needs to know of an organization. */
+export interface OrganizationLimits {
+  plan: Limits;
+  override: LimitsOverride;
+  /** 1 to 31; the month's quota begins on it. */
+  billingAnchorDay: number;
+  /** By key id: of those keys that have limits of their own. A missing part is the organization's. */
+  keyLimits: ReadonlyMap<string, LimitsOverride>;
+}
+
+/** Whose limits: the organization's, or with a `keyId` those of one of its keys. */
+export interface LimitsSubject {
+  organizationId: string;
+  keyId?: string;
+}
+
+export interface LimitsInForce {
+  organizationId: string;
+  plan: Plan;
+  override: LimitsOverride;
+  effective: Limits;
+  keys: { keyId: string; override: LimitsOverride; effective: Limits }[];
+}
+
+/** Undefined where there is no such organization. */
+export async function findOrganizationLimits(db: Sql, organizationId: string): Promise<OrganizationLimits | undefined> {
+  const found = await readLimits(db, organizationId);
+  if (found === undefined) return undefined;
+  const { name: _, ...plan } = found.plan;
+  return { plan, override: found.override, billingAnchorDay: found.billingAnchorDay, keyLimits: found.keyLimits };
+}
+
+/** Everything about the limits of an organization and its keys, for people. Throws {@link NotFound}. */
+export async function getLimits(db: Sql, organizationId: string): Promise<LimitsInForce> {
+  const found = await readLimits(db, organizationId);
+  if (found === undefined) throw new NotFound('there is no such organization');
+  const effective = effectiveLimits(found.plan, found.override);
+  const keys = [...found.keyLimits].map(([keyId, override]) => ({
+    keyId,
+    override,
+    effective: effectiveLimits(effective, override),
+  }));
+  return { organizationId, plan: found.plan, override: found.override, effective, keys };
+}
+
+/**
+ * Changes the parts that are given; null gives a part back to the plan, and so does a new rate with the burst. Throws
+ * {@link Invalid} where the limits in force would not fit together, {@link NotFound} for an unknown organization or key.
+ */
+export async function setLimits(db: Sql, subject: LimitsSubject, patch: LimitsPatch, actor: string): Promise<LimitsInForce> {
+  return changeLimits(db, subject, 'limits.set', actor, (current) => patched(current, patch));
+}
+
+/** Gives all parts back to the plan, or a key's to its organization. */
+export async function clearLimits(db: Sql, subject: LimitsSubject, actor: string): Promise<LimitsInForce> {
+  return changeLimits(db, subject, 'limits.clear', actor, () => ({}));
+}
+
+async function changeLimits(
+  db: Sql,
+  { organizationId, keyId }: LimitsSubject,
+  action: string,
+  actor: string,
+  change: (current: LimitsOverride) => LimitsOverride,
+): Promise<LimitsInForce> {
+  return db.transaction(async (tx) => {
+    await lockOrganization(tx, organizationId);
+    if (keyId !== undefined) await checkKey(tx, organizationId, keyId);
+    const before = await getLimits(tx, organizationId);
+    await lockPlan(tx, before.plan.name);
+    const current = keyId === undefined ? before.override : before.keys.find((key) => key.keyId === keyId)?.override;
+    const override = change(current ?? {});
+    const base = keyId === undefined ? before.plan : before.effective;
+    const problems = limitProblems(withoutName(effectiveLimits(base, override)));
+    if (problems.length > 0) throw new Invalid(problems.join('; '));
+    await writeOverride(tx, organizationId, keyId, override);
+    await checkStoredLimits(tx, { organizationId });
+    const details = keyId === undefined ? { ...override } : { key_id: keyId, ...override };
+    await recordAudit(tx, { actor, action, subjectKind: 'limits', subjectId: keyId ?? organizationId, organizationId, details });
+    return getLimits(tx, organizationId);
+  });
+}
+
+async function writeOverride(
+  tx: Sql,
+  organizationId: string,
+  keyId: string | undefined,
+  override: LimitsOverride,
+): Promise<void> {
+  if (Object.keys(override).length === 0) {
+    await tx.query('DELETE FROM rate_limit_configs WHERE organization_id = $1 AND key_id IS NOT DISTINCT FROM $2', [
+      organizationId,
+      keyId ?? null,
+    ]);
+    return;
+  }
+  await tx.query(
+    `INSERT INTO rate_limit_configs (organization_id, key_id, per_minute, burst, per_day, per_month) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (organization_id, key_id) DO UPDATE SET per_minute = excluded.per_minute, burst = excluded.burst,
+       per_day = excluded.per_day, per_month = excluded.per_month, updated_at = now()`,
+    [organizationId, keyId ?? null, ...columnsOf(override)],
+  );
+}
+
+async function checkKey(tx: Sql, organizationId: string, keyId: string): Promise<void> {
+  const rows = isUuid(keyId)
+    ? await tx.query('SELECT FROM api_keys WHERE id = $1 AND organization_id = $2', [keyId, organizationId])
+    : [];
+  if (rows.length === 0) throw new NotFound('the organization has no such key');
+}
+
+function withoutName(limits: Limits & { name?: string }): Limits {
+  const { name: _, ...rest } = limits;
+  return rest;
+}
+
+async function readLimits(db: Sql, organizationId: string): Promise<(OrganizationLimits & { plan: Plan }) | undefined> {
+  if (!isUuid(organizationId)) return undefined;
+  // One statement, so that plan and overrides are of the same moment. The first row of the two kinds is the organization's.
+  const rows = await db.query<LimitsRow>(
+    `SELECT NULL::uuid AS key_id, p.name AS plan, o.billing_anchor_day, p.per_minute, p.burst, p.per_day, p.per_month
+     FROM organizations AS o JOIN plans AS p ON p.name = o.plan WHERE o.id = $1
+     UNION ALL
+     SELECT c.key_id, NULL, NULL, c.per_minute, c.burst, c.per_day, c.per_month
+     FROM rate_limit_configs AS c WHERE c.organization_id = $1
+     ORDER BY plan NULLS LAST, key_id NULLS FIRST`,
+    [organizationId],
+    'read-limits',
+  );
+  const [first, ...configs] = rows;
+  if (first?.plan == null || first.billing_anchor_day === null) return undefined;
+  const own = configs.find(({ key_id }) => key_id === null);
+  const ofKeys = configs.flatMap((row): [string, LimitsOverride][] =>
+    row.key_id === null ? [] : [[row.key_id, overrideOf(row)]],
+  );
+  return {
+    plan: { name: first.plan, ...limitsOf(first) },
+    override: own === undefined ? {} : overrideOf(own),
+    billingAnchorDay: first.billing_anchor_day,
+    keyLimits: new Map(ofKeys),
+  };
+}
+
+interface LimitsRow extends LimitColumns {
+  key_id: string | null;
+  plan: string | null;
+  billing_anchor_day: number | null;
+}

@@ -1,0 +1,123 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createApiKey } from '@tollgate/postgres/api-keys';
+import { describeSchema } from '@tollgate/postgres/describe-schema';
+import { setLimits } from '@tollgate/postgres/limits';
+import { migrateDown, migrateUp, migrationStatus } from '@tollgate/postgres/migrate';
+import { storeUsage } from '@tollgate/postgres/usage-store';
+import { freshDatabase } from '@tollgate/testing/database';
+import { MIGRATIONS_FOLDER } from '@tollgate/testing/migrations-folder';
+import { expect, onTestFinished, test } from 'vitest';
+import { anEvent, anOrganization, openUrl } from './open-fresh.js';
+
+const EMPTY_SCHEMA = /^(-- \w+\n|.*schema_migrations.*\n|\n)*$/;
+
+test('the schema is the golden one', async () => {
+  const { db } = await openEmpty(true);
+  await expect(await describeSchema(db)).toMatchFileSnapshot(join(MIGRATIONS_FOLDER, 'schema.sql'));
+});
+
+test('the whole chain goes up, down and up again on an empty database', async () => {
+  const { db, url } = await openEmpty(false);
+  const options = { url, folder: MIGRATIONS_FOLDER };
+  const names = await migrateUp(options);
+  const schema = await describeSchema(db);
+  expect(await migrateUp(options)).toEqual([]);
+  expect(await migrateDown({ ...options, count: 1000 })).toEqual([...names].reverse());
+  expect(await describeSchema(db)).toMatch(EMPTY_SCHEMA);
+  expect(await migrateUp(options)).toEqual(names);
+  expect(await describeSchema(db)).toBe(schema);
+});
+
+test('the whole chain goes down and up again on a database that was used', async () => {
+  const { db, url } = await openEmpty(true);
+  const { id } = await anOrganization(db);
+  const { key } = await createApiKey(
+    db,
+    { organizationId: id, name: 'k', environment: 'live', scopes: ['a'], createdBy: 't' },
+    'tester',
+  );
+  await setLimits(db, { organizationId: id, keyId: key.id }, { perMinute: 5 }, 'tester');
+  const place = { group: 'g', logId: 'l', topic: 't', partition: 0, startOffset: 0n, nextOffset: 2n };
+  await storeUsage(db, {
+    ...place,
+    events: [anEvent()],
+    deadLetters: [{ offset: 1n, value: Buffer.from('x'), reason: 'not JSON' }],
+  });
+  const schema = await describeSchema(db);
+  const options = { url, folder: MIGRATIONS_FOLDER };
+  await migrateDown({ ...options, count: 1000 });
+  expect(await describeSchema(db)).toMatch(EMPTY_SCHEMA);
+  await migrateUp(options);
+  expect(await describeSchema(db)).toBe(schema);
+});
+
+test('two runs at the same time apply every migration once', async () => {
+  const { url } = await openEmpty(false);
+  const options = { url, folder: MIGRATIONS_FOLDER };
+  const runs = await Promise.all([migrateUp(options), migrateUp(options), migrateUp(options)]);
+  const { applied, pending } = await migrationStatus(options);
+  expect(runs.flat().sort()).toEqual(applied.map(({ name }) => name));
+  expect(pending).toEqual([]);
+});
+
+test('a database that is newer than the code is an error that says so', async () => {
+  const { url } = await openEmpty(true);
+  const folder = await aFolder();
+  await migrateUp({ url, folder: await withMigration(folder, '9000_future') });
+  await expect(migrateUp({ url, folder: MIGRATIONS_FOLDER })).rejects.toThrow(/newer than this version.*9000_future/);
+  await expect(migrationStatus({ url, folder: MIGRATIONS_FOLDER })).rejects.toThrow(/newer than this version/);
+});
+
+test('a migration that was changed, or slipped in before an applied one, is refused', async () => {
+  const { url } = await openEmpty(true);
+  const folder = await aFolder();
+  await withMigration(folder, '9000_late');
+  await migrateUp({ url, folder });
+  await writeFile(join(folder, '9000_late.up.sql'), 'CREATE TABLE other ()');
+  await expect(migrateUp({ url, folder })).rejects.toThrow(/9000_late was changed/);
+  await withMigration(folder, '9000_late');
+  await withMigration(folder, '8000_early');
+  await expect(migrateUp({ url, folder })).rejects.toThrow(/8000_early comes before 9000_late/);
+});
+
+test('two migrations with one number are refused', async () => {
+  const { url } = await openEmpty(false);
+  const folder = await aFolder();
+  await withMigration(folder, '0001_again');
+  await expect(migrateUp({ url, folder })).rejects.toThrow(/two migrations have the number/);
+});
+
+test('a migration that fails leaves nothing of itself, and those before it stay', async () => {
+  const { db, url } = await openEmpty(true);
+  const folder = await aFolder();
+  await withMigration(folder, '9000_good');
+  await withMigration(folder, '9001_bad', 'CREATE TABLE half (); SELECT 1 / 0;');
+  await expect(migrateUp({ url, folder })).rejects.toThrow(/9001_bad: division by zero/);
+  expect((await migrationStatus({ url, folder })).pending).toEqual(['9001_bad']);
+  expect(await db.query("SELECT to_regclass('half') AS found")).toEqual([{ found: null }]);
+});
+
+async function openEmpty(isMigrated: boolean) {
+  const fresh = await freshDatabase({ isMigrated });
+  const db = openUrl(fresh.url);
+  onTestFinished(async () => {
+    await db.close();
+    await fresh.close();
+  });
+  return { db, url: fresh.url };
+}
+
+async function aFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'migrations-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await cp(MIGRATIONS_FOLDER, folder, { recursive: true });
+  return folder;
+}
+
+async function withMigration(folder: string, name: string, up = `CREATE TABLE m${name} ()`): Promise<string> {
+  await writeFile(join(folder, `${name}.up.sql`), up);
+  await writeFile(join(folder, `${name}.down.sql`), `DROP TABLE m${name}`);
+  return folder;
+}

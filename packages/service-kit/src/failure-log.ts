@@ -1,0 +1,29 @@
+import type { Logger } from './log.js';
+
+const LINES_PER_SECOND = 10;
+
+/** Logs failures whole, but at most ten a second: what breaks every call must not drown the disk. Tells how many it left out. */
+export function createFailureLog(log: Logger): (error: unknown, path: string, nowMs: number) => void {
+  let secondStartedMs = Number.NEGATIVE_INFINITY;
+  let lines = 0;
+  let suppressed = 0;
+
+  return (error, path, nowMs) => {
+    if (Math.abs(nowMs - secondStartedMs) >= 1000) {
+      secondStartedMs = nowMs;
+      lines = 0;
+    }
+    if (lines >= LINES_PER_SECOND) {
+      suppressed++;
+      return;
+    }
+    lines++;
+    log.error({ err: asError(error), path, ...(suppressed > 0 && { suppressed }) }, 'a call failed');
+    suppressed = 0;
+  };
+}
+
+/** What is thrown need not be an error; the log should still show a message. */
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(`not an Error was thrown: ${String(error)}`);
+}

@@ -1,0 +1,78 @@
+import { LOG_LEVEL } from '@tollgate/service-kit/log';
+import {
+  durationMs,
+  type Environment,
+  field,
+  flag,
+  integer,
+  listenAddress,
+  oneOf,
+  readSettings,
+  type SettingsOf,
+  secretField,
+  text,
+  url,
+} from '@tollgate/service-kit/settings';
+
+export const SETTINGS = {
+  listen: field('RATELIMIT_LISTEN', listenAddress(), {
+    default: '127.0.0.1:8081',
+    describe: 'Where Envoy asks: host:port or unix:/path.',
+  }),
+  adminListen: field('ADMIN_LISTEN', listenAddress(), { default: '127.0.0.1:9102', describe: 'Health and /metrics over HTTP.' }),
+  databaseUrl: secretField('DATABASE_URL', url('postgres', 'postgresql'), {
+    describe: 'PostgreSQL with organizations and limits.',
+  }),
+  databaseConnections: field('DATABASE_CONNECTIONS', integer({ min: 1, max: 100 }), {
+    default: '2',
+    describe: 'Connections for look-ups of limits.',
+  }),
+  lookupTimeoutMs: field('LIMITS_LOOKUP_TIMEOUT', durationMs(), {
+    default: '200ms',
+    describe: 'Deadline of one look-up of limits.',
+  }),
+  store: field('RATELIMIT_STORE', oneOf('redis', 'memory'), {
+    default: 'redis',
+    describe: 'Where buckets and quotas live; memory is for one instance alone.',
+  }),
+  redisUrl: secretField('REDIS_URL', url('redis', 'rediss'), {
+    optional: true,
+    describe: 'Redis with buckets and quotas; RATELIMIT_STORE=memory does without, for one instance alone.',
+  }),
+  storeTimeoutMs: field('RATELIMIT_STORE_TIMEOUT', durationMs({ minMs: 1 }), {
+    default: '8ms',
+    describe: 'Deadline of one take.',
+  }),
+  storeDown: field('RATELIMIT_STORE_DOWN', oneOf('local', 'allow', 'deny'), {
+    default: 'local',
+    describe: 'What decides while Redis is gone: a local bucket with this instance’s share, or always the same answer.',
+  }),
+  instances: field('RATELIMIT_INSTANCES', integer({ min: 1, max: 10_000 }), {
+    default: '1',
+    describe: 'How many instances share the limits while Redis is gone.',
+  }),
+  dataDir: field('DATA_DIR', text(), {
+    optional: true,
+    describe: 'With RATELIMIT_STORE=memory: where quotas outlive a restart.',
+  }),
+  organizations: field('LIMITS_CACHE_SIZE', integer({ min: 1, max: 10_000_000 }), {
+    default: '100000',
+    describe: 'Organizations whose limits are held in memory.',
+  }),
+  allowPlaintext: field('ALLOW_PLAINTEXT', flag(), { default: 'false', describe: 'Serve without TLS beyond loopback.' }),
+  descriptors: field(
+    'RATELIMIT_CONFIG',
+    text().refine(() => false, 'must not be set: this version serves the limits of organizations only'),
+    { optional: true, describe: 'Not supported yet.' },
+  ),
+  logLevel: LOG_LEVEL,
+};
+
+export type RateLimitConfig = SettingsOf<typeof SETTINGS>;
+
+/** Reads the settings of this service. Throws one SettingsError that names every mistake. */
+export function readConfig(env: Environment): RateLimitConfig {
+  const needsRedis = env['RATELIMIT_STORE'] !== 'memory';
+  const redisUrl = needsRedis ? { ...SETTINGS.redisUrl, isOptional: false } : SETTINGS.redisUrl;
+  return readSettings({ ...SETTINGS, redisUrl }, env);
+}

@@ -1,0 +1,15 @@
+import type { RecordCache } from '@tollgate/cache/record-cache';
+import type { OrganizationLimits } from '@tollgate/domain/limits';
+
+/** A change of organizations, plans or limits, as the change feed tells it. */
+export interface ChangedSubject {
+  kind: 'organization' | 'plan' | 'api_key' | 'limits' | 'reload';
+  /** Of an organization and of limits: the organization's id. */
+  subject: string;
+}
+
+/** Drops from the cache what a change may have made wrong. A plan may be any organization's, so it clears all. */
+export function forgetChanged(cache: RecordCache<OrganizationLimits>, { kind, subject }: ChangedSubject): void {
+  if (kind === 'organization' || kind === 'limits') cache.drop(subject);
+  else if (kind === 'plan' || kind === 'reload') cache.clear();
+}

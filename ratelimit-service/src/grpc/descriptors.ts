@@ -1,0 +1,62 @@
+import { isUuid } from '@tollgate/domain/uuid';
+import type { RateLimitDescriptor } from '@tollgate/protos/envoy/extensions/common/ratelimit/v3/ratelimit';
+import type { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
+import { RateLimitUnit } from '@tollgate/protos/envoy/type/v3/ratelimit_unit';
+import type { Tightening, Window } from '../limits.js';
+
+export const DOMAIN = 'tollgate';
+
+/** What a RateLimitRequest asks for. */
+export type LimitRequest =
+  | { kind: 'take'; organizationId: string; keyId: string; cost: number; tightening: Tightening }
+  /** Nothing that we limit: another domain, or an organization that cannot exist. */
+  | { kind: 'unlimited'; reason: 'other-domain' | 'unknown-organization' }
+  | { kind: 'invalid'; reason: string };
+
+const MAX_COST = 1_000_000_000;
+const NO_TIGHTENING: Tightening = {};
+
+const WINDOW_OF: ReadonlyMap<RateLimitUnit, Window> = new Map([
+  [RateLimitUnit.MINUTE, 'minute'],
+  [RateLimitUnit.DAY, 'day'],
+  [RateLimitUnit.MONTH, 'month'],
+]);
+
+/** Reads what Envoy asks. Of the domain `tollgate` a call has one descriptor: `organization_id` and, mostly, `key_id`. */
+export function requestFrom(request: RateLimitRequest): LimitRequest {
+  if (request.domain === '') return { kind: 'invalid', reason: 'The rate limit domain must not be empty.' };
+  const descriptor = request.descriptors[0];
+  if (descriptor === undefined) return { kind: 'invalid', reason: 'The list of rate limit descriptors must not be empty.' };
+  if (request.domain !== DOMAIN) return { kind: 'unlimited', reason: 'other-domain' };
+  if (request.descriptors.length > 1) {
+    return { kind: 'invalid', reason: `The domain ${DOMAIN} takes one descriptor a call: organization_id and key_id.` };
+  }
+  const organizationId = entryValue(descriptor, 'organization_id');
+  if (organizationId === undefined) return { kind: 'invalid', reason: 'The descriptor names no organization_id.' };
+  if (!isUuid(organizationId)) return { kind: 'unlimited', reason: 'unknown-organization' };
+  const cost = costOf(request, descriptor);
+  if (cost > MAX_COST) return { kind: 'invalid', reason: `hits_addend must be at most ${MAX_COST}.` };
+  return {
+    kind: 'take',
+    organizationId,
+    keyId: entryValue(descriptor, 'key_id') ?? '',
+    cost,
+    tightening: tighteningOf(descriptor),
+  };
+}
+
+function entryValue(descriptor: RateLimitDescriptor, key: string): string | undefined {
+  return descriptor.entries.find((entry) => entry.key === key)?.value;
+}
+
+/** A descriptor's own `hits_addend` wins, and its explicit 0 looks without taking; the request's 0 means "unset", so 1. */
+function costOf(request: RateLimitRequest, descriptor: RateLimitDescriptor): number {
+  return descriptor.hitsAddend ?? (request.hitsAddend || 1);
+}
+
+/** An override in a unit that we have no window for is left aside: the stored limits, which it could only tighten, hold. */
+function tighteningOf(descriptor: RateLimitDescriptor): Tightening {
+  if (descriptor.limit === undefined) return NO_TIGHTENING;
+  const window = WINDOW_OF.get(descriptor.limit.unit);
+  return window === undefined ? NO_TIGHTENING : { [window]: Math.max(1, descriptor.limit.requestsPerUnit) };
+}

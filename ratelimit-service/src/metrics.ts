@@ -1,0 +1,37 @@
+import type { Metrics } from '@tollgate/service-kit/metrics';
+import type { Decision } from './decide.js';
+
+const RESULTS = ['allowed', 'limited', 'unlimited', 'failed'] as const;
+const LIMITS = ['none', 'minute', 'day', 'month'] as const;
+
+export interface RateLimitMetrics {
+  onDecision(outcome: Decision | { kind: 'failed' }): void;
+  onStoreAnswer(durationMs: number): void;
+}
+
+export function createRateLimitMetrics(metrics: Metrics, isDegraded: () => boolean): RateLimitMetrics {
+  const decisions = metrics.counter({
+    name: 'tollgate_ratelimit_decisions_total',
+    help: 'Answers to Envoy, by result and by the limit that tripped. "failed": no limit could be read, the request passed.',
+    labels: ['result', 'limit'],
+  });
+  const store = metrics
+    .histogram({ name: 'tollgate_ratelimit_store_duration_seconds', help: 'Time that a take waited for its store.' })
+    .with({});
+  metrics.gauge({
+    name: 'tollgate_ratelimit_degraded',
+    help: '1 while the store is gone and RATELIMIT_STORE_DOWN decides.',
+    read: () => (isDegraded() ? 1 : 0),
+  });
+  const resolved = new Map(
+    RESULTS.flatMap((result) =>
+      LIMITS.filter((limit) => (limit === 'none') !== (result === 'limited')).map(
+        (limit) => [`${result} ${limit}`, decisions.with({ result, limit })] as const,
+      ),
+    ),
+  );
+  return {
+    onDecision: (outcome) => resolved.get(`${outcome.kind} ${outcome.kind === 'limited' ? outcome.trip.window : 'none'}`)?.inc(),
+    onStoreAnswer: (durationMs) => store.observe(durationMs / 1000),
+  };
+}

