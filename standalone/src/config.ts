@@ -79,28 +79,21 @@ export function readConfig(env: Environment, homeFolder: string): StandaloneConf
 
 export type ServiceName = 'authz' | 'ratelimit' | 'collector' | 'writer';
 
-const LISTEN_SETTING: Record<ServiceName, string | undefined> = {
-  authz: 'AUTHZ_LISTEN',
-  ratelimit: 'RATELIMIT_LISTEN',
-  collector: 'COLLECTOR_LISTEN',
-  writer: undefined,
-};
-
-/** The settings of one service here: the user's own, with what this gateway has made in their place. */
-export function serviceEnvironment(
-  config: StandaloneConfig,
-  service: ServiceName,
+/** What each service is told here, over the user's own settings: its socket for Envoy, and a free port for its health. */
+export function serviceSettings(
+  { dataFolder, redisUrl }: StandaloneConfig,
   databaseUrl: string,
-  listen: string,
-): Environment {
-  const listenSetting = LISTEN_SETTING[service];
-  const { DATABASE_URL_FILE: _, ...own } = config.environment;
+  socketFolder: string,
+): Record<ServiceName, Record<string, string>> {
+  // Only the twin as a file could stand against it.
+  const database = { DATABASE_URL: databaseUrl, DATABASE_URL_FILE: '' };
+  const admin = { ADMIN_LISTEN: '127.0.0.1:0' };
+  const at = (service: ServiceName): string => `unix:${join(socketFolder, `${service}.sock`)}`;
+  const store = redisUrl === undefined ? 'memory' : 'redis';
   return {
-    ...own,
-    DATABASE_URL: databaseUrl,
-    DATA_DIR: config.dataFolder,
-    ADMIN_LISTEN: '127.0.0.1:0',
-    ...(listenSetting === undefined ? {} : { [listenSetting]: listen }),
-    ...(config.redisUrl === undefined ? { RATELIMIT_STORE: 'memory' } : { RATELIMIT_STORE: 'redis' }),
+    authz: { ...database, ...admin, AUTHZ_LISTEN: at('authz') },
+    ratelimit: { ...database, ...admin, RATELIMIT_LISTEN: at('ratelimit'), RATELIMIT_STORE: store, DATA_DIR: dataFolder },
+    collector: { ...admin, COLLECTOR_LISTEN: at('collector'), DATA_DIR: dataFolder },
+    writer: { ...database, ...admin, DATA_DIR: dataFolder },
   };
 }

@@ -2,7 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashApiKey } from '@tollgate/domain/api-key';
 import { createApiKey, findKeyByHash } from '@tollgate/postgres/api-keys';
-import type { Database } from '@tollgate/postgres/database';
+import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { createOrganization, findOrganization } from '@tollgate/postgres/organizations';
 
 export interface Demo {
@@ -12,6 +12,23 @@ export interface Demo {
 
 const ORGANIZATION_NAME = 'Demo';
 const ACTOR = 'tollgate start';
+
+/** As {@link prepareDemo}, on a connection of its own that ends with it. */
+export async function demoIn(databaseUrl: string, dataFolder: string): Promise<Demo> {
+  const db = openDatabase({
+    url: databaseUrl,
+    maxConnections: 1,
+    connectTimeoutMs: 5_000,
+    statementTimeoutMs: 10_000,
+    applicationName: 'tollgate standalone',
+    onError: () => {},
+  });
+  try {
+    return await prepareDemo(db, dataFolder);
+  } finally {
+    await db.close();
+  }
+}
 
 /**
  * The organization and key that a newcomer tries the gateway with. The secret is kept in `demo.json`, mode 0600, the one

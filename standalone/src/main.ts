@@ -13,7 +13,9 @@ const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 /** Envoy's drain, the last batch and PostgreSQL's shutdown, one after the other. */
 const CLOSE_DEADLINE_MS = 30_000;
 
-const { values: args } = parseArgs({ options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+const { values: args } = parseArgs({
+  options: { json: { type: 'boolean' }, infrastructure: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+});
 if (args.help) {
   process.stdout.write(helpOf(SETTINGS));
   process.exit(0);
@@ -32,7 +34,9 @@ await runService(
       logStream: logFile.stream,
       progress: say,
       pid: process.pid,
+      withServices: !args.infrastructure,
     });
+    if (args.infrastructure) process.stdout.write(`${JSON.stringify({ services: standalone.services })}\n`);
     process.stdout.write(args.json ? readyJson(standalone) : readyText(standalone, logFile.path));
     void standalone.failed.then(async (reason) => {
       say(reason);
