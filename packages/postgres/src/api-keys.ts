@@ -131,6 +131,20 @@ export async function revokeApiKey(
   });
 }
 
+/**
+ * Notes when keys were last used; an older time never replaces a newer one, and ids of no key are passed over. No audit and no
+ * change: using a key changes nothing about it.
+ */
+export async function recordKeyUse(db: Sql, lastUsed: ReadonlyMap<string, Date>): Promise<void> {
+  await db.query(
+    `INSERT INTO api_key_activity (key_id, last_used_at)
+     SELECT k.id, used.at FROM unnest($1::uuid[], $2::timestamptz[]) AS used (key_id, at) JOIN api_keys AS k ON k.id = used.key_id
+     ORDER BY k.id
+     ON CONFLICT (key_id) DO UPDATE SET last_used_at = greatest(api_key_activity.last_used_at, excluded.last_used_at)`,
+    [[...lastUsed.keys()], [...lastUsed.values()]],
+  );
+}
+
 /** The hashes of all keys in hex, in their order, `limit` at a time: those after `afterHash` ('' for the first). */
 export async function listKeyHashes(db: Sql, afterHash: string, limit: number): Promise<string[]> {
   const rows = await db.query<{ key_hash: string }>(

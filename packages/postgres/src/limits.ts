@@ -1,4 +1,11 @@
-import { effectiveLimits, type Limits, type LimitsOverride, limitProblems, type Plan } from '@tollgate/domain/limits';
+import {
+  effectiveLimits,
+  type Limits,
+  type LimitsOverride,
+  limitProblems,
+  type OrganizationLimits,
+  type Plan,
+} from '@tollgate/domain/limits';
 import { isUuid } from '@tollgate/domain/uuid';
 import { recordAudit } from './audit.js';
 import type { Sql } from './database.js';
@@ -7,16 +14,6 @@ import { columnsOf, type LimitColumns, type LimitsPatch, limitsOf, overrideOf, p
 import { lockOrganization } from './organizations.js';
 import { lockPlan } from './plans.js';
 import { checkStoredLimits } from './stored-limits.js';
-
-/** What the limiter needs to know of an organization. */
-export interface OrganizationLimits {
-  plan: Limits;
-  override: LimitsOverride;
-  /** 1 to 31; the month's quota begins on it. */
-  billingAnchorDay: number;
-  /** By key id: of those keys that have limits of their own. A missing part is the organization's. */
-  keyLimits: ReadonlyMap<string, LimitsOverride>;
-}
 
 /** Whose limits: the organization's, or with a `keyId` those of one of its keys. */
 export interface LimitsSubject {
@@ -81,7 +78,7 @@ async function changeLimits(
     const current = keyId === undefined ? before.override : before.keys.find((key) => key.keyId === keyId)?.override;
     const override = change(current ?? {});
     const base = keyId === undefined ? before.plan : before.effective;
-    const problems = limitProblems(withoutName(effectiveLimits(base, override)));
+    const problems = limitProblems(effectiveLimits(base, override));
     if (problems.length > 0) throw new Invalid(problems.join('; '));
     await writeOverride(tx, organizationId, keyId, override);
     await checkStoredLimits(tx, { organizationId });
@@ -117,11 +114,6 @@ async function checkKey(tx: Sql, organizationId: string, keyId: string): Promise
     ? await tx.query('SELECT FROM api_keys WHERE id = $1 AND organization_id = $2', [keyId, organizationId])
     : [];
   if (rows.length === 0) throw new NotFound('the organization has no such key');
-}
-
-function withoutName(limits: Limits & { name?: string }): Limits {
-  const { name: _, ...rest } = limits;
-  return rest;
 }
 
 async function readLimits(db: Sql, organizationId: string): Promise<(OrganizationLimits & { plan: Plan }) | undefined> {

@@ -8,6 +8,7 @@ import {
   listApiKeys,
   listKeyHashes,
   type NewApiKey,
+  recordKeyUse,
   revokeApiKey,
 } from '@tollgate/postgres/api-keys';
 import { listAudit } from '@tollgate/postgres/audit';
@@ -137,4 +138,20 @@ test('all hashes are read page by page, each once', async () => {
   while (pages.at(-1)?.length === 2) pages.push(await listKeyHashes(db, pages.flat().at(-1) ?? '', 2));
   expect(pages.map(({ length }) => length)).toEqual([2, 2, 1]);
   expect(pages.flat()).toEqual(hashes.sort((a, b) => (a < b ? -1 : 1)));
+});
+
+test('the last use of a key only moves forward, and a use of no key is passed over', async () => {
+  const { db } = await openFresh();
+  const { id } = await anOrganization(db);
+  const { key } = await aKey(db, id);
+  const [noon, later] = [new Date('2026-11-23T12:00:00Z'), new Date('2026-11-23T12:01:00Z')];
+  await recordKeyUse(
+    db,
+    new Map([
+      [key.id, later],
+      ['33333333-3333-4333-8333-333333333333', noon],
+    ]),
+  );
+  await recordKeyUse(db, new Map([[key.id, noon]]));
+  expect((await findApiKey(db, key.id))?.lastUsedAt).toEqual(later);
 });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { EventLogReader } from '@tollgate/event-log/event-log';
 import { createFileEventLogReader } from '@tollgate/event-log/file/file-event-log-reader';
+import { recordKeyUse } from '@tollgate/postgres/api-keys';
 import { pruneChanges } from '@tollgate/postgres/changes/read-changes';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { dropOldUsage, findOffset, storeUsage } from '@tollgate/postgres/usage-store';
@@ -10,6 +11,7 @@ import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { createMetrics, type Metrics } from '@tollgate/service-kit/metrics';
 import { VERSION } from '@tollgate/service-kit/version';
 import type { WriterConfig } from './config.js';
+import { createKeyActivity, type KeyActivity } from './key-activity.js';
 import { startMaintenance } from './maintenance.js';
 import { createWriterMetrics } from './metrics.js';
 import { storeBatch } from './store-batch.js';
@@ -31,6 +33,7 @@ export interface RunningWriter {
 /** Names the offset in the database. */
 const GROUP = 'usage-writer';
 const DRAIN_DEADLINE_MS = 8000;
+const ACTIVITY_EVERY_MS = 5000;
 const DATABASE = { connectTimeoutMs: 2000, statementTimeoutMs: 10_000, applicationName: 'tollgate-writer' };
 
 /** Starts the writer: what is in the event log becomes rows. The database may come later than the writer. */
@@ -41,7 +44,10 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
     openDatabase({ ...DATABASE, url, maxConnections: 2, onError: (err) => log.warn({ err }, 'a database connection broke') });
   const database = open(config.databaseUrl);
   const reader = overrides.reader ?? openReader(config, log);
-  const storing = createStoring(reader, database, log, metrics);
+  // Keys and changes stand beside the organizations, wherever usage goes.
+  const mainDatabase = config.mainDatabaseUrl === undefined ? database : open(config.mainDatabaseUrl);
+  const activity = createKeyActivity((lastUsed) => recordKeyUse(mainDatabase, lastUsed));
+  const storing = createStoring(reader, database, activity, log, metrics);
   const admin = await startAdminServer({
     listen: config.adminListen,
     metrics,
@@ -57,8 +63,8 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
     throw error;
   });
   const running = storing.run();
-  // Changes of keys and limits stand beside the organizations, wherever usage goes.
-  const mainDatabase = config.mainDatabaseUrl === undefined ? database : open(config.mainDatabaseUrl);
+  const flushActivity = () => activity.flush(Date.now()).catch((err: unknown) => log.warn({ err }, 'not yet: last use of keys'));
+  const activityTimer = setInterval(flushActivity, ACTIVITY_EVERY_MS);
   const maintenance = startMaintenance(
     [
       { name: 'days of raw usage dropped', run: (nowMs) => dropOldUsage(database, new Date(nowMs)) },
@@ -77,6 +83,8 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
       await reader.close();
       await running;
       await maintenance.stop();
+      clearInterval(activityTimer);
+      await flushActivity();
       await admin.close();
       await database.close();
       if (mainDatabase !== database) await mainDatabase.close();
@@ -101,7 +109,7 @@ async function drainLog(reader: EventLogReader, log: Logger): Promise<void> {
 }
 
 /** Reads and stores until the reader is closed, and knows what is wrong at the moment. */
-function createStoring(reader: EventLogReader, database: Database, log: Logger, metrics: Metrics) {
+function createStoring(reader: EventLogReader, database: Database, activity: KeyActivity, log: Logger, metrics: Metrics) {
   const counters = createWriterMetrics(metrics, reader.lag);
   let problem: string | undefined;
 
@@ -126,6 +134,7 @@ function createStoring(reader: EventLogReader, database: Database, log: Logger, 
           storeBatch(batch, Date.now(), {
             store: (judged) => storeUsage(database, { group: GROUP, ...judged }),
             count: counters.count,
+            saw: activity.saw,
           }),
         ),
     );

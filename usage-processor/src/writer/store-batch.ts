@@ -42,13 +42,19 @@ const MAX_EVENT_BYTES = 65_536;
 export async function storeBatch(
   batch: ReadBatch,
   nowMs: number,
-  needs: { store: StoreUsage; count: (stage: StoredStage, events: number) => void },
+  needs: {
+    store: StoreUsage;
+    count: (stage: StoredStage, events: number) => void;
+    /** Told of the events once they are stored. */
+    saw: (events: readonly UsageEvent[]) => void;
+  },
 ): Promise<void> {
   const judged = judgeBatch(batch, nowMs); // 1. what is no event becomes a dead letter: one bad value never stops the rest
   const { inserted, duplicates, deadLettered } = await needs.store(judged); // 2. rows, dead letters and offset in one transaction
   needs.count('stored', inserted);
   needs.count('duplicate', duplicates);
   needs.count('dead', deadLettered);
+  needs.saw(judged.events);
 } // 3. the log notes the progress when this resolves: a crash before repeats work, and 2 makes that harmless
 
 /** Parts what is a usage event from what is not, in order. Nothing is dropped. */

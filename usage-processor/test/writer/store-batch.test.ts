@@ -45,12 +45,16 @@ test('a batch is counted only when it is kept', async () => {
   };
   const counted: [string, number][] = [];
   const count = (stage: string, events: number) => counted.push([stage, events]);
+  const seen: unknown[] = [];
+  const saw = (events: readonly unknown[]) => seen.push(...events);
   const away = async () => {
     throw new Error('the database is away');
   };
-  await expect(storeBatch(batch, NOW_MS, { store: away, count })).rejects.toThrow('away');
+  await expect(storeBatch(batch, NOW_MS, { store: away, count, saw })).rejects.toThrow('away');
   expect(counted).toEqual([]);
-  await storeBatch(batch, NOW_MS, { store: async () => ({ inserted: 1, duplicates: 2, deadLettered: 3 }), count });
+  expect(seen).toEqual([]);
+  await storeBatch(batch, NOW_MS, { store: async () => ({ inserted: 1, duplicates: 2, deadLettered: 3 }), count, saw });
+  expect(seen).toEqual([event]);
   expect(counted).toEqual([
     ['stored', 1],
     ['duplicate', 2],
