@@ -102,13 +102,21 @@ export function methodAdder(server: Server, options: HandlerOptions): (method: G
   };
 }
 
-/** A caller that breaks off ends the iteration with a GrpcError: that is no fault of ours and nobody waits for an answer. */
+/**
+ * The messages of a stream. Its end does not say whether the caller finished or went away: underneath it often looks the
+ * same. What had arrived by then is still handed over, though the stream forgets it when it is torn down.
+ */
 async function* messagesOf(call: ServerReadableStream<Buffer, Uint8Array>): AsyncGenerator<Buffer> {
+  const rescued: Buffer[] = [];
+  call.once('cancelled', () => {
+    for (let message = call.read(); message !== null; message = call.read()) rescued.push(message);
+  });
   try {
     for await (const message of call) yield message as Buffer;
-  } catch (cause) {
-    throw call.cancelled ? new GrpcError(status.CANCELLED, 'The caller broke off.', { cause }) : cause;
+  } catch (error) {
+    if (!call.cancelled) throw error;
   }
+  yield* rescued;
 }
 
 class CallHeaders implements CallInfo {

@@ -47,6 +47,8 @@ export interface GrpcServer {
 const IDLE_MS = 300_000;
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
+/** For connections that were cut off to be gone. */
+const CUT_OFF_MS = 1000;
 /** What a connection that has reached its age still has for its calls. */
 const AGE_GRACE_MS = 10_000;
 
@@ -75,7 +77,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     health.setServing(false);
     if (drainMs > 0) await delay(drainMs);
     health.endWatches();
-    await shutDown(server, graceMs);
+    await shutDown(server, address, graceMs);
   };
   return {
     address,
@@ -126,10 +128,14 @@ async function bind(server: Server, listen: ListenAddress, credentials: ServerCr
   return listen.kind === 'unix' ? address : formatListenAddress({ ...listen, port });
 }
 
-/** A polite shutdown can wait for ever on a stream whose peer is gone, so it has an end. */
-async function shutDown(server: Server, graceMs: number): Promise<void> {
+/**
+ * Lets calls end and cuts off what is left after the grace time. `drain` comes first and does the cutting: forceShutdown
+ * forgets the connections of a server without channelz, and tryShutdown alone waits for ever on a peer that is gone.
+ */
+async function shutDown(server: Server, address: string, graceMs: number): Promise<void> {
+  server.drain(address, graceMs);
   const ended = new Promise<void>((resolve) => {
     server.tryShutdown(() => resolve());
   });
-  await withDeadline(ended, graceMs, 'ending the calls').catch(() => server.forceShutdown());
+  await withDeadline(ended, graceMs + CUT_OFF_MS, 'cutting off the connections').catch(() => server.forceShutdown());
 }

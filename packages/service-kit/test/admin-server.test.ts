@@ -125,5 +125,7 @@ test('a unix socket is served and removed at closing', async () => {
 
 test('a port that is taken is an error', async () => {
   const { address } = await serve();
-  await expect(serve({ listen: { kind: 'tcp', host: '127.0.0.1', port: Number(address.split(':')[1]) } })).rejects.toThrow('EADDRINUSE');
+  await expect(serve({ listen: { kind: 'tcp', host: '127.0.0.1', port: Number(address.split(':')[1]) } })).rejects.toThrow(
+    'EADDRINUSE',
+  );
 });

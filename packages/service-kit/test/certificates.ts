@@ -21,7 +21,14 @@ export function makeAuthority(name: string): Authority {
   return { certPem: own, keyPem: pkcs8(keys.privateKey), issue };
 }
 
-function certificate(subject: string, key: KeyObject, issuer: string, signer: KeyObject, extensions: Buffer[], hours: number): string {
+function certificate(
+  subject: string,
+  key: KeyObject,
+  issuer: string,
+  signer: KeyObject,
+  extensions: Buffer[],
+  hours: number,
+): string {
   const from = Date.now() - 3_600_000;
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
@@ -53,7 +60,11 @@ function sequence(...parts: Buffer[]): Buffer {
 
 const oid = (hex: string): Buffer => der(0x06, Buffer.from(hex, 'hex'));
 const ECDSA_SHA256 = sequence(oid('2a8648ce3d040302'));
-const BASIC_CONSTRAINTS_CA = sequence(oid('551d13'), der(0x01, Buffer.from([0xff])), der(0x04, sequence(der(0x01, Buffer.from([0xff])))));
+const BASIC_CONSTRAINTS_CA = sequence(
+  oid('551d13'),
+  der(0x01, Buffer.from([0xff])),
+  der(0x04, sequence(der(0x01, Buffer.from([0xff])))),
+);
 
 function distinguishedName(commonName: string): Buffer {
   return sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(commonName)))));

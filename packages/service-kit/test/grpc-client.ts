@@ -1,4 +1,11 @@
-import { ChannelCredentials, Client, type ClientOptions, type ClientWritableStream, Metadata, type ServiceError } from '@grpc/grpc-js';
+import {
+  ChannelCredentials,
+  Client,
+  type ClientOptions,
+  type ClientWritableStream,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
 
 const same = (bytes: Buffer): Buffer => bytes;
 
@@ -13,7 +20,11 @@ export interface TestClient {
 }
 
 /** A client with a connection of its own. Every unary call has a deadline of ten seconds. */
-export function testClient(address: string, credentials = ChannelCredentials.createInsecure(), options: ClientOptions = {}): TestClient {
+export function testClient(
+  address: string,
+  credentials = ChannelCredentials.createInsecure(),
+  options: ClientOptions = {},
+): TestClient {
   const client = new Client(address, credentials, { 'grpc.use_local_subchannel_pool': 1, ...options });
   return {
     unary(path, message, headers = {}) {

@@ -42,15 +42,18 @@ function run(what: string) {
   return { child, out, lines, says, exited };
 }
 
-test.each(['SIGTERM', 'SIGINT'] as const)('a service says where it listens, and %s closes it with exit code 0', async (signal) => {
-  const { child, lines, says, exited, out } = run('serve');
-  await says('ready');
-  expect(lines()[0]).toMatchObject({ service: 'test', msg: 'ready', address: '127.0.0.1:1', admin_address: '127.0.0.1:2' });
-  child.kill(signal);
-  expect(await exited).toBe(0);
-  expect(lines().map((line) => line['msg'])).toEqual(['ready', 'closing', 'closed']);
-  expect(out.stderr).toBe('');
-});
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  'a service says where it listens, and %s closes it with exit code 0',
+  async (signal) => {
+    const { child, lines, says, exited, out } = run('serve');
+    await says('ready');
+    expect(lines()[0]).toMatchObject({ service: 'test', msg: 'ready', address: '127.0.0.1:1', admin_address: '127.0.0.1:2' });
+    child.kill(signal);
+    expect(await exited).toBe(0);
+    expect(lines().map((line) => line['msg'])).toEqual(['ready', 'closing', 'closed']);
+    expect(out.stderr).toBe('');
+  },
+);
 
 test.each([
   ['SIGTERM', 143],

@@ -15,13 +15,27 @@ test('unix:///path is the same as unix:/path', () => {
   expect(parseListenAddress('unix:///run/a.sock')).toEqual({ kind: 'unix', path: '/run/a.sock' });
 });
 
-test.each(['50051', ':50051', '127.0.0.1', '127.0.0.1:', '127.0.0.1:65536', '127.0.0.1:-1', '::1:80', '[127.0.0.1]:80', '[::1]',
-  'http://127.0.0.1:80', 'a b:80', 'unix:relative', 'unix:', 'unix:/', 'unix://host/path', `unix:/${'x'.repeat(103)}`, ''])(
-  '%j is no address',
-  (text) => {
-    expect(parseListenAddress(text)).toBeUndefined();
-  },
-);
+test.each([
+  '50051',
+  ':50051',
+  '127.0.0.1',
+  '127.0.0.1:',
+  '127.0.0.1:65536',
+  '127.0.0.1:-1',
+  '::1:80',
+  '[127.0.0.1]:80',
+  '[::1]',
+  'http://127.0.0.1:80',
+  'a b:80',
+  'unix:relative',
+  'unix:',
+  'unix:/',
+  'unix://host/path',
+  `unix:/${'x'.repeat(103)}`,
+  '',
+])('%j is no address', (text) => {
+  expect(parseListenAddress(text)).toBeUndefined();
+});
 
 test.each([
   ['127.0.0.1:1', true],

@@ -31,15 +31,20 @@ test('fields of a request have the names that all services use, and what is unkn
 test('an error is logged with its stack and its cause', () => {
   const { log, lines } = capturedLog();
   log.error({ err: new Error('no look-up', { cause: new Error('refused') }) }, 'failed');
-  expect(lines()[0]).toMatchObject({ err: { type: 'Error', message: expect.stringContaining('refused'), stack: expect.stringContaining('at ') } });
+  expect(lines()[0]).toMatchObject({
+    err: { type: 'Error', message: expect.stringContaining('refused'), stack: expect.stringContaining('at ') },
+  });
 });
 
 test('no secret is logged, whichever way it comes', () => {
   const { log, text, lines } = capturedLog();
-  const error = Object.assign(new Error(`connect to ${CANARY_URL} with ${CANARY_KEY}`, { cause: new Error(`cause ${CANARY_KEY}`) }), {
-    url: CANARY_URL,
-    request: { headers: { authorization: `Bearer ${CANARY_KEY}`, 'X-Api-Key': ['c4n4ry', CANARY_KEY] } },
-  });
+  const error = Object.assign(
+    new Error(`connect to ${CANARY_URL} with ${CANARY_KEY}`, { cause: new Error(`cause ${CANARY_KEY}`) }),
+    {
+      url: CANARY_URL,
+      request: { headers: { authorization: `Bearer ${CANARY_KEY}`, 'X-Api-Key': ['c4n4ry', CANARY_KEY] } },
+    },
+  );
   log.error({ err: error }, `failed for ${CANARY_KEY}`);
   log.error(error);
   log.info({ deep: { er: { still: [CANARY_URL, { password: CANARY_PASSWORD, [CANARY_KEY]: 1 }] } } });

@@ -5,12 +5,19 @@ import { expect, test } from 'vitest';
 
 test('what was counted, set and observed is on the page, with the service as a label', async () => {
   const metrics = createMetrics('authz');
-  const decisions = metrics.counter({ name: 'tollgate_authz_decisions_total', help: 'Decisions.', labels: ['decision', 'reason'] });
+  const decisions = metrics.counter({
+    name: 'tollgate_authz_decisions_total',
+    help: 'Decisions.',
+    labels: ['decision', 'reason'],
+  });
   const allowed = decisions.with({ decision: 'allowed', reason: 'ok' });
   allowed.inc();
   allowed.inc(2);
   metrics.gauge({ name: 'tollgate_ratelimit_degraded', help: 'Degraded.' }).with({}).set(1);
-  metrics.histogram({ name: 'tollgate_authz_duration_seconds', help: 'Time.', buckets: [0.1, 1] }).with({}).observe(0.5);
+  metrics
+    .histogram({ name: 'tollgate_authz_duration_seconds', help: 'Time.', buckets: [0.1, 1] })
+    .with({})
+    .observe(0.5);
   const page = await metrics.text();
   expect(page).toContain('tollgate_authz_decisions_total{decision="allowed",reason="ok",service="authz"} 3\n');
   expect(page).toContain('tollgate_ratelimit_degraded{service="authz"} 1\n');

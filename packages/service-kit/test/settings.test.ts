@@ -13,8 +13,8 @@ import {
   maskSettings,
   oneOf,
   readSettings,
-  type SettingValue,
   SettingsError,
+  type SettingValue,
   type Shape,
   secretField,
   text,
@@ -89,7 +89,9 @@ test('a secret given twice, from no file, and from an empty file are mistakes', 
   expect(problem({ DATABASE_URL: 'postgres://h', DATABASE_URL_FILE: empty })).toBe(
     'DATABASE_URL and DATABASE_URL_FILE are both set: keep one of them.',
   );
-  expect(problem({ DATABASE_URL_FILE: join(folder, 'none') })).toContain('DATABASE_URL_FILE names a file that cannot be read (ENOENT)');
+  expect(problem({ DATABASE_URL_FILE: join(folder, 'none') })).toContain(
+    'DATABASE_URL_FILE names a file that cannot be read (ENOENT)',
+  );
   expect(problem({ DATABASE_URL_FILE: folder })).toContain('(EISDIR)');
   expect(problem({ DATABASE_URL_FILE: empty })).toContain('DATABASE_URL_FILE names an empty file');
 });
@@ -120,7 +122,10 @@ test('a shape describes itself for help and documentation', () => {
 
 test('masked settings show everything but secrets', () => {
   const shape = { ...SHAPE, upstream: field('UPSTREAM_URL', url(), { optional: true }) };
-  const settings = readSettings(shape, { DATABASE_URL: CANARY_URL.replaceAll(/["\\]/g, ''), UPSTREAM_URL: 'https://u:c4n4ry@h/x' });
+  const settings = readSettings(shape, {
+    DATABASE_URL: CANARY_URL.replaceAll(/["\\]/g, ''),
+    UPSTREAM_URL: 'https://u:c4n4ry@h/x',
+  });
   expect(maskSettings(shape, settings)).toEqual({
     listen: '127.0.0.1:50051',
     databaseUrl: '***',
@@ -132,9 +137,19 @@ test('masked settings show everything but secrets', () => {
 });
 
 test.each<[string, SettingValue<unknown>, Record<string, unknown>, string[]]>([
-  ['durationMs', durationMs(), { '0s': 0, '200ms': 200, '15s': 15_000, '10m': 600_000, '1h': 3_600_000 }, ['15', '1.5s', '-1s', '1d', '5 s', '1h30m', '600h', 's']],
+  [
+    'durationMs',
+    durationMs(),
+    { '0s': 0, '200ms': 200, '15s': 15_000, '10m': 600_000, '1h': 3_600_000 },
+    ['15', '1.5s', '-1s', '1d', '5 s', '1h30m', '600h', 's'],
+  ],
   ['durationMs in a range', durationMs({ minMs: 10, maxMs: 1000 }), { '10ms': 10, '1s': 1000 }, ['9ms', '2s']],
-  ['bytes', bytes({ max: 1024 ** 3 }), { '1B': 1, '2KiB': 2048, '4MiB': 4_194_304, '1GiB': 1024 ** 3 }, ['4', '4MB', '4 MiB', '2GiB', '-1B']],
+  [
+    'bytes',
+    bytes({ max: 1024 ** 3 }),
+    { '1B': 1, '2KiB': 2048, '4MiB': 4_194_304, '1GiB': 1024 ** 3 },
+    ['4', '4MB', '4 MiB', '2GiB', '-1B'],
+  ],
   ['integer', integer({ min: -1, max: 10 }), { '-1': -1, '0': 0, '10': 10 }, ['11', '1.0', '1e1', '0x1', 'one', '-2']],
   ['integer without a range', integer(), { '9007199254740991': 9_007_199_254_740_991 }, ['9007199254740993']],
   ['flag', flag(), { true: true, false: false }, ['1', '0', 'TRUE', 'yes', 'on']],
