@@ -1,9 +1,5 @@
-/**
- * Builds dist/, unless nothing changed since the last time: `node scripts/build.mjs [--force] [--allow-missing]`.
- * --allow-missing leaves out programs that are not written yet.
- */
+/** Builds dist/, unless nothing changed since the last time: `node scripts/build.mjs [--force]`. */
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,11 +11,11 @@ const STAMP = join(DIST, 'stamp.json');
 const KEEP_OLD_CHUNKS_MS = 24 * 3_600_000;
 
 /** Returns 'fresh' when dist/ was up to date already, else 'built'. */
-export async function build({ force = false, allowMissing = false } = {}) {
-  if (!force && (await isFresh(allowMissing))) return 'fresh';
+export async function build({ force = false } = {}) {
+  if (!force && (await isFresh())) return 'fresh';
   // Loaded only when it is needed: a start from a finished build is quick, and works without development packages.
   const esbuild = await import('esbuild');
-  const result = await esbuild.build(bundleOptions({ allowMissing }));
+  const result = await esbuild.build(bundleOptions());
   await writeBundles(result);
   return 'built';
 }
@@ -44,12 +40,11 @@ export async function writeBundles({ outputFiles, metafile }) {
   await removeOld(before.filter((file) => !written.has(file)));
 }
 
-async function isFresh(allowMissing) {
+async function isFresh() {
   const stamp = JSON.parse(await readFile(STAMP, 'utf8').catch(() => '{}'));
   const now = await fingerprints(Object.keys(stamp));
-  // A program that was missing the last time may have been written since.
-  const isComplete = Object.values(BUNDLES).every((file) => file in stamp || (allowMissing && !existsSync(join(ROOT, file))));
-  return isComplete && Object.keys(stamp).length > 0 && Object.entries(stamp).every(([file, print]) => now[file] === print);
+  const isComplete = Object.values(BUNDLES).every((file) => file in stamp);
+  return isComplete && Object.entries(stamp).every(([file, print]) => now[file] === print);
 }
 
 /** Time and size of each file; a file that is gone has none, and so differs from when it was there. */
@@ -86,16 +81,15 @@ async function filesInDist() {
 
 async function removeOld(files) {
   for (const file of files) {
-    const { mtimeMs } = await stat(file);
-    if (Date.now() - mtimeMs > KEEP_OLD_CHUNKS_MS || basename(file, '.js') in BUNDLES) await rm(file, { force: true });
+    // Another start that builds at the same moment has its own files here, and takes them away again.
+    const found = await stat(file).catch(() => undefined);
+    const isOld = found !== undefined && Date.now() - found.mtimeMs > KEEP_OLD_CHUNKS_MS;
+    if (isOld || basename(file, '.js') in BUNDLES) await rm(file, { force: true });
   }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const startedMs = Date.now();
-  const outcome = await build({
-    force: process.argv.includes('--force'),
-    allowMissing: process.argv.includes('--allow-missing'),
-  });
+  const outcome = await build({ force: process.argv.includes('--force') });
   console.log(`${relative(process.cwd(), DIST) || '.'}: ${outcome} in ${Date.now() - startedMs} ms`);
 }

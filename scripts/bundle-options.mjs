@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BUNDLES } from './bundles.mjs';
@@ -7,13 +6,10 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const DIST = join(ROOT, 'dist');
 
 /** @returns {import('esbuild').BuildOptions} One file for each program, with what they share in chunks. */
-export function bundleOptions({ allowMissing = false } = {}) {
-  const missing = Object.values(BUNDLES).filter((file) => !existsSync(join(ROOT, file)));
-  if (missing.length > 0 && !allowMissing) throw new Error(`Nothing to build from: ${missing.join(', ')}`);
-  const present = Object.entries(BUNDLES).filter(([, file]) => !missing.includes(file));
+export function bundleOptions() {
   return {
     absWorkingDir: ROOT,
-    entryPoints: present.map(([name, file]) => ({ in: file, out: name })),
+    entryPoints: Object.entries(BUNDLES).map(([name, file]) => ({ in: file, out: name })),
     outdir: DIST,
     bundle: true,
     format: 'esm',

@@ -8,7 +8,7 @@ import { DIST } from './bundle-options.mjs';
  * The program sees `args` where it would see its own.
  */
 export async function runBuilt(name, args) {
-  await build({ allowMissing: true });
+  await build();
   const program = join(DIST, `${name}.js`);
   process.argv = [process.argv[0], program, ...args];
   process.setSourceMapsEnabled(true);

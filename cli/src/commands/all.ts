@@ -1,0 +1,61 @@
+import type { Command } from '../command.js';
+import { configRender } from './config-render.js';
+import { configValidate } from './config-validate.js';
+import { doctor } from './doctor.js';
+import { keyCreate } from './key-create.js';
+import { keyGet } from './key-get.js';
+import { keyList } from './key-list.js';
+import { keyRevoke } from './key-revoke.js';
+import { keyVerify } from './key-verify.js';
+import { limitsClear } from './limits-clear.js';
+import { limitsGet } from './limits-get.js';
+import { limitsSet } from './limits-set.js';
+import { migrateDown } from './migrate-down.js';
+import { migrateStatus } from './migrate-status.js';
+import { migrateUp } from './migrate-up.js';
+import { orgCreate } from './org-create.js';
+import { orgGet } from './org-get.js';
+import { orgList } from './org-list.js';
+import { orgResume } from './org-resume.js';
+import { orgSuspend } from './org-suspend.js';
+import { orgUpdate } from './org-update.js';
+import { planList } from './plan-list.js';
+import { planSet } from './plan-set.js';
+import { usageShow } from './usage-show.js';
+
+/** In the order in which help and documentation show them. */
+export const COMMANDS: readonly Command[] = [
+  orgCreate,
+  orgList,
+  orgGet,
+  orgUpdate,
+  orgSuspend,
+  orgResume,
+  keyCreate,
+  keyList,
+  keyGet,
+  keyRevoke,
+  keyVerify,
+  planList,
+  planSet,
+  limitsGet,
+  limitsSet,
+  limitsClear,
+  usageShow,
+  migrateUp,
+  migrateDown,
+  migrateStatus,
+  configRender,
+  configValidate,
+  doctor,
+];
+
+export const NOUNS: Readonly<Record<string, string>> = {
+  org: 'Organizations: who uses the API, and on which plan.',
+  key: 'API keys.',
+  plan: 'Plans: named limits.',
+  limits: 'Limits of an organization or a key.',
+  usage: 'What was used.',
+  migrate: "The database's schema.",
+  config: 'The configuration of Envoy.',
+};

@@ -1,0 +1,70 @@
+import type { Address, GatewayRoute } from '@tollgate/envoy-config/options';
+import { renderEnvoyConfig } from '@tollgate/envoy-config/render-envoy-config';
+import { parseListenAddress } from '@tollgate/service-kit/listen-address';
+import { listArgument, textArgument, wholeNumber } from '../arguments.js';
+import { wrongUse } from '../cli-error.js';
+import type { Arguments, Command, Option } from '../command.js';
+import { quoted } from '../printable.js';
+import { parseRoutesFile } from '../routes-file.js';
+import { readTextFile } from '../text-file.js';
+
+const ADDRESS = { type: 'string', value: 'ADDR', array: true } satisfies Partial<Option>;
+const MAX_PORT = 65_535;
+
+export const configRender: Command = {
+  noun: 'config',
+  verb: 'render',
+  describe: 'Prints the Envoy configuration for these addresses, as YAML. Needs no database.',
+  example: 'tollgate config render --gateway-port 8080 --upstream https://api.example.com > envoy.yaml',
+  options: {
+    'gateway-port': { type: 'string', value: 'N', describe: 'Where callers connect; default: 8080.' },
+    'admin-port': { type: 'string', value: 'N', describe: "Envoy's admin interface, on loopback; default: 9901." },
+    upstream: { type: 'string', value: 'URL', describe: 'The one API behind the gateway.' },
+    routes: {
+      type: 'string',
+      value: 'FILE',
+      describe: 'Several APIs: a list of { name, prefix, upstream, scope, timeout, streaming, public }.',
+    },
+    authz: { ...ADDRESS, describe: 'An authz-service: host:port or unix:/path. May be repeated, as the next two.' },
+    ratelimit: { ...ADDRESS, describe: 'A ratelimit-service.' },
+    usage: { ...ADDRESS, describe: 'A usage collector.' },
+  },
+  formats: ['table', 'json'],
+  async run(args, { output }) {
+    const [gatewayPort, adminPort] = [portArgument(args, 'gateway-port'), portArgument(args, 'admin-port')];
+    const upstreamUrl = textArgument(args, 'upstream');
+    const routes = await routesArgument(args);
+    if (upstreamUrl !== undefined && routes !== undefined) throw wrongUse('--upstream and --routes exclude each other.');
+    output.text(
+      renderEnvoyConfig({
+        gateway: gatewayPort === undefined ? undefined : { host: '0.0.0.0', port: gatewayPort },
+        admin: adminPort === undefined ? undefined : { host: '127.0.0.1', port: adminPort },
+        upstreamUrl,
+        routes,
+        authz: addressesArgument(args, 'authz'),
+        ratelimit: addressesArgument(args, 'ratelimit'),
+        usage: addressesArgument(args, 'usage'),
+      }),
+    );
+  },
+};
+
+function portArgument(args: Arguments, name: string): number | undefined {
+  const port = wholeNumber(args, name);
+  if (port !== undefined && port > MAX_PORT) throw wrongUse(`--${name} takes a port from 0 to ${MAX_PORT}.`);
+  return port;
+}
+
+async function routesArgument(args: Arguments): Promise<GatewayRoute[] | undefined> {
+  const path = textArgument(args, 'routes');
+  return path === undefined ? undefined : parseRoutesFile(await readTextFile(path));
+}
+
+function addressesArgument(args: Arguments, name: string): Address[] | undefined {
+  return listArgument(args, name)?.map((text) => {
+    const found = parseListenAddress(text.trim());
+    if (found === undefined || (found.kind === 'tcp' && found.port === 0))
+      throw wrongUse(`--${name} takes host:port or unix:/path, not ${quoted(text)}.`);
+    return found.kind === 'unix' ? { unix: found.path } : { host: found.host, port: found.port };
+  });
+}

@@ -1,0 +1,99 @@
+import { readGatewayFile } from '@tollgate/embedded/gateway-file';
+import { Unhappy } from '../cli-error.js';
+import type { Command, Context } from '../command.js';
+import type { CliConfig } from '../config.js';
+import { checkChangeFeed, checkMigrations, checkServer } from '../doctor/check-database.js';
+import { checkEventLog } from '../doctor/check-event-log.js';
+import { checkGateway } from '../doctor/check-gateway.js';
+import { checkRedis } from '../doctor/check-redis.js';
+import { type Finding, fail, findingRow, ok, warn } from '../doctor/finding.js';
+import { failureOf } from '../failure.js';
+import { column, type View } from '../output.js';
+
+export const doctor: Command = {
+  noun: 'doctor',
+  verb: '',
+  describe:
+    'Looks at everything that the gateway needs, and says what to do about what is wrong. Exit code 1 where something is.',
+  example: 'tollgate doctor',
+  formats: ['table', 'json', 'csv'],
+  async run(_args, context) {
+    const findings: Finding[] = [];
+    for await (const finding of examine(context)) findings.push(finding);
+    context.output.list(findings.map(findingRow), VIEW);
+    for (const { check, nextStep } of findings) if (nextStep !== undefined) context.output.say(`${check}: ${nextStep}`);
+    if (findings.some(({ status }) => status === 'fail')) throw new Unhappy();
+  },
+};
+
+/** In an order in which the first failure is the first to repair. */
+async function* examine(context: Context): AsyncGenerator<Finding> {
+  const config = await settled('settings', 'Correct the settings, and run it again.', () => context.config());
+  if ('check' in config) return yield config;
+  yield ok('settings', 'readable');
+  const clock = yield* examineDatabase(context);
+  if (config.redisUrl !== undefined) yield await examineRedis(config.redisUrl);
+  yield* examineGateway(config);
+  if (clock !== undefined) yield clock;
+  const eventLog = await settled('event log', `Look at the folder events in ${config.dataFolder}.`, () =>
+    checkEventLog(config.dataFolder),
+  );
+  if (eventLog !== undefined) yield eventLog;
+}
+
+/** Returns what it found about the clocks, which is told later. */
+async function* examineDatabase(context: Context): AsyncGenerator<Finding, Finding | undefined> {
+  const url = await settled(
+    'database',
+    'Start the gateway with npm start in this folder, or set DATABASE_URL.',
+    context.databaseUrl,
+  );
+  if (typeof url !== 'string') {
+    yield url;
+    return undefined;
+  }
+  const found = await settled('database', 'Start the database, and correct its address if it is another.', async () =>
+    checkServer(await context.database(), Date.now),
+  );
+  if ('check' in found) {
+    yield found;
+    return undefined;
+  }
+  yield found.server;
+  yield await settled('migrations', 'Use the version of Tollgate that migrated this database.', async () => {
+    const { migrationStatus } = await import('@tollgate/postgres/migrate');
+    return checkMigrations(await migrationStatus({ url, folder: context.migrationsFolder }));
+  });
+  yield await settled('change feed', 'Run tollgate migrate up.', async () => checkChangeFeed(await context.database()));
+  return found.clock;
+}
+
+function examineRedis(url: string): Promise<Finding> {
+  return settled('redis', 'Start Redis, and correct REDIS_URL if its address is another.', () => checkRedis(url));
+}
+
+async function* examineGateway({ dataFolder }: CliConfig): AsyncGenerator<Finding> {
+  const gateway = await settled('gateway', 'Start the gateway anew with npm start.', () => readGatewayFile(dataFolder));
+  if (gateway === undefined)
+    yield warn(
+      'gateway',
+      `none was started with ${dataFolder}: Envoy and the services were not asked`,
+      'Start it with npm start, or ask them yourself.',
+    );
+  else if ('check' in gateway) yield gateway;
+  else yield* await checkGateway(gateway);
+}
+
+/** What the work resolves to, or the finding that it failed. */
+async function settled<Value>(check: string, nextStep: string, work: () => Promise<Value>): Promise<Value | Finding> {
+  try {
+    return await work();
+  } catch (error) {
+    return fail(check, failureOf(error, undefined).message, nextStep);
+  }
+}
+
+const VIEW: View = {
+  columns: [column('Check', 'check'), column('Status', 'status'), column('Detail', 'detail')],
+  fields: ['check', 'status', 'detail', 'next_step'],
+};

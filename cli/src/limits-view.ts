@@ -1,0 +1,63 @@
+import type { Limits } from '@tollgate/domain/limits';
+import type { LimitsInForce } from '@tollgate/postgres/limits';
+import { limitFields, limitFieldsRow } from './limits-fields.js';
+import { type Column, column, fieldOf, type Row, shownNumber, type View } from './output.js';
+import { plain } from './printable.js';
+
+/**
+ * What holds for an organization: `limits` in force, and in `override` what of them is its own. Of a key, the same beside
+ * its organization's.
+ */
+export function limitsRow(found: LimitsInForce, keyId: string | undefined): Row {
+  const own = keyId === undefined ? found.override : (found.keys.find((key) => key.keyId === keyId)?.override ?? {});
+  const row = {
+    organization_id: found.organizationId,
+    plan: found.plan.name,
+    limits: limitFieldsRow(limitsInForce(found, keyId)),
+    override: limitFieldsRow(own),
+  };
+  if (keyId !== undefined) return { ...row, key_id: keyId };
+  const keys = found.keys.map(({ keyId: key_id, effective, override }) => ({
+    key_id,
+    limits: limitFieldsRow(effective),
+    override: limitFieldsRow(override),
+  }));
+  return { ...row, keys };
+}
+
+/** A key without limits of its own has its organization's. */
+export function limitsInForce(found: LimitsInForce, keyId: string | undefined): Limits {
+  return found.keys.find((key) => key.keyId === keyId)?.effective ?? found.effective;
+}
+
+export function limitsView(row: Row): View {
+  const isKey = 'key_id' in row;
+  const keys = (row['keys'] ?? []) as Row[];
+  return {
+    columns: [
+      column('Organization', 'organization_id'),
+      ...(isKey ? [column('Key', 'key_id')] : []),
+      column('Plan', 'plan'),
+      limitColumn('Per minute', 'per_minute', isKey),
+      limitColumn('Burst', 'burst', isKey),
+      limitColumn('Per day', 'per_day', isKey),
+      limitColumn('Per month', 'per_month', isKey),
+      ...keys.map((key): Column => ({ title: `Key ${plain(key['key_id'])}`, value: () => inOneLine(key) })),
+    ],
+    fields: ['organization_id', ...(isKey ? ['key_id'] : []), 'plan', ...limitFields('limits'), ...limitFields('override')],
+  };
+}
+
+function limitColumn(title: string, field: string, isKey: boolean): Column {
+  const origin = (row: Row): string => {
+    if (fieldOf(row, `limits.${field}`) === null) return '';
+    if (fieldOf(row, `override.${field}`) !== null) return '  (own)';
+    return isKey ? "  (the organization's)" : "  (the plan's)";
+  };
+  return { title, value: (row) => `${shownNumber(fieldOf(row, `limits.${field}`))}${origin(row)}` };
+}
+
+function inOneLine(key: Row): string {
+  const [minute, burst, day, month] = limitFields('limits').map((field) => shownNumber(fieldOf(key, field)));
+  return `${minute} a minute, burst ${burst}, ${day} a day${month === '-' ? '' : `, ${month} a month`}`;
+}

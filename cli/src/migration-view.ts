@@ -1,0 +1,16 @@
+import type { MigrationStatus } from '@tollgate/postgres/migrate';
+import { column, timeColumn, type View } from './output.js';
+
+export type MigrationRow = { name: string; state: 'applied' | 'pending'; applied_at: string | null };
+
+export function migrationRows({ applied, pending }: MigrationStatus): MigrationRow[] {
+  return [
+    ...applied.map(({ name, appliedAt }) => ({ name, state: 'applied' as const, applied_at: appliedAt.toISOString() })),
+    ...pending.map((name) => ({ name, state: 'pending' as const, applied_at: null })),
+  ];
+}
+
+export const MIGRATION_VIEW: View = {
+  columns: [column('Name', 'name'), column('State', 'state'), timeColumn('Applied', 'applied_at')],
+  fields: ['name', 'state', 'applied_at'],
+};
