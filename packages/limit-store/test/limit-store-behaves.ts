@@ -43,10 +43,10 @@ export const PROMISES: Record<string, (subject: Subject) => Promise<void>> = {
   async 'in any window at most burst + rate × time pass, and all of that for one who always asks'({ store, advance }) {
     const [perMinute, burst] = [60_000, 400];
     const take = taker(store, [rate(perMinute, burst)]);
-    const passed: Passed[] = [];
-    const startMs = (await take(0)).nowMs;
+    const startMs = (await take(burst)).nowMs; // emptied first: a full bucket has no room for the refill of a slow start
+    const passed: Passed[] = [{ atMs: startMs, cost: burst }];
     let nowMs = startMs;
-    while (nowMs < startMs + 200 || passed.length < burst + 50) {
+    while (nowMs < startMs + 200 || passed.length < 50) {
       const result = await take(1);
       nowMs = result.nowMs;
       if (result.isAllowed) passed.push({ atMs: nowMs, cost: 1 });
@@ -54,9 +54,9 @@ export const PROMISES: Record<string, (subject: Subject) => Promise<void>> = {
       assert.ok(nowMs < startMs + 5_000, `only ${passed.length} passed in five seconds`);
     }
     assert.ok(worstExcess(passed, perMinute, burst, 1) <= 0, 'more than the bound passed in some window');
-    const left = only(await take(0)).remaining;
+    const used = passed.reduce((sum, { cost }) => sum + cost, 0) + only(await take(0)).remaining;
     const due = burst + nowMs - startMs;
-    assert.ok(passed.length + left >= 0.99 * due - 2, `${passed.length} passed and ${left} are left, of ${due}`);
+    assert.ok(used >= 0.99 * due - 2, `${used} passed or are left, of ${due}`);
   },
 
   async 'one who asks every millisecond loses nothing of a slow refill'({ store, advance }) {

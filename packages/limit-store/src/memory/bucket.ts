@@ -20,11 +20,11 @@ export function refilled(saved: Bucket | undefined, limit: RateLimit, nowUs: num
     const gained = Math.floor((nowUs - saved.atUs) * limit.perMinute);
     return { units: Math.min(full, saved.units + gained), atUs: nowUs };
   }
-  return { units: Math.min(full, saved.units), atUs: isAstray(saved, nowUs) ? nowUs : saved.atUs };
+  return { units: Math.min(full, saved.units), atUs: isBucketAstray(saved, nowUs) ? nowUs : saved.atUs };
 }
 
 /** Whether the clock went back so far that it must have been wrong when this bucket was saved. */
-export function isAstray(saved: Bucket, nowUs: number): boolean {
+export function isBucketAstray(saved: Bucket, nowUs: number): boolean {
   return saved.atUs > nowUs + STEP_BACK_MS * 1000;
 }
 

@@ -1,8 +1,8 @@
 import { checkTakeRequest } from '../check-take-request.js';
 import type { LimitState, LimitStore, StoreLimit, TakeRequest, TakeResult } from '../limit-store.js';
-import { type Bucket, bucketState, bucketWaitMs, isAstray, refilled, takeFromBucket } from './bucket.js';
+import { type Bucket, bucketState, bucketWaitMs, isBucketAstray, refilled, takeFromBucket } from './bucket.js';
 import { createCounts, type Entry } from './counts.js';
-import { currentCounter, type QuotaCounter, quotaState, quotaWaitMs } from './quota-counter.js';
+import { currentCounter, isCounterAstray, type QuotaCounter, quotaState, quotaWaitMs } from './quota-counter.js';
 import { openQuotaFile, type QuotaFileOptions } from './quota-file.js';
 import { steadyClock } from './steady-clock.js';
 
@@ -55,7 +55,7 @@ export function createMemoryLimitStore(options: MemoryLimitStoreOptions = {}): L
   };
 }
 
-/** How a limit stands before the take: its state as of now, and what stands in the way. */
+/** How a limit stands before the take. `mustBeKept` even where nothing is taken: the clock had been wrong, see take.lua. */
 type Look = { key: string; waitMs: number; mustBeKept: boolean } & (
   | { kind: 'rate'; limit: Extract<StoreLimit, { kind: 'rate' }>; bucket: Bucket }
   | { kind: 'quota'; limit: Extract<StoreLimit, { kind: 'quota' }>; counter: QuotaCounter }
@@ -65,11 +65,14 @@ function look(key: string, saved: Entry | undefined, limit: StoreLimit, cost: nu
   if (limit.kind === 'rate') {
     const old = saved?.kind === 'rate' ? saved.bucket : undefined;
     const bucket = refilled(old, limit, nowUs);
-    const mustBeKept = old !== undefined && isAstray(old, nowUs);
+    const mustBeKept = old !== undefined && isBucketAstray(old, nowUs);
     return { kind: 'rate', key, limit, bucket, mustBeKept, waitMs: bucketWaitMs(bucket, limit, cost, nowUs) };
   }
-  const counter = currentCounter(saved?.kind === 'quota' ? saved.counter : undefined, limit, Math.floor(nowUs / 1000));
-  return { kind: 'quota', key, limit, counter, mustBeKept: false, waitMs: quotaWaitMs(counter, limit, cost, nowUs) };
+  const old = saved?.kind === 'quota' ? saved.counter : undefined;
+  const nowMs = Math.floor(nowUs / 1000);
+  const counter = currentCounter(old, limit, nowMs);
+  const mustBeKept = old !== undefined && isCounterAstray(old, nowMs);
+  return { kind: 'quota', key, limit, counter, mustBeKept, waitMs: quotaWaitMs(counter, limit, cost, nowUs) };
 }
 
 function settle(look: Look, taken: number): LimitState {

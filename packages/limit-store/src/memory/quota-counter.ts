@@ -14,10 +14,15 @@ export interface QuotaCounter {
 /** The counter of the current period: the saved one where it still counts, else one that begins at 0. A new object. */
 export function currentCounter(saved: QuotaCounter | undefined, limit: QuotaLimit, nowMs: number): QuotaCounter {
   if (saved === undefined) return { used: 0, ...periodOf(limit, nowMs) };
-  const isJustAhead = saved.startMs > nowMs && saved.startMs <= nowMs + STEP_BACK_MS;
+  const isJustAhead = saved.startMs > nowMs && !isCounterAstray(saved, nowMs);
   const atMs = isJustAhead ? saved.startMs : nowMs;
   const { startMs, endMs } = periodOf(limit, atMs);
   return { used: saved.startMs < startMs || saved.startMs > atMs ? 0 : saved.used, startMs, endMs };
+}
+
+/** Whether the clock went back so far that it must have been wrong when this counter was saved. */
+export function isCounterAstray(saved: QuotaCounter, nowMs: number): boolean {
+  return saved.startMs > nowMs + STEP_BACK_MS;
 }
 
 export function quotaWaitMs(counter: QuotaCounter, limit: QuotaLimit, cost: number, nowUs: number): number {

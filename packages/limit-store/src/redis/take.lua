@@ -9,20 +9,22 @@
 --   allowed  1 or 0; 0 has taken from no limit
 --   left     whole requests left, rounded down
 --   reset    when the bucket is full, or when the quota starts anew
---   wait     milliseconds until this cost fits this limit, rounded up; 0 fits now; -1 never fits: more than the limit itself
+--   wait     milliseconds until this cost fits this limit, rounded up, so that waiting them is enough; 0 fits now;
+--            -1 never fits: the cost is more than the limit itself
 --
 -- State, a string that a person can read, gone when it says no more than its absence does (SLACK_MS later):
 --   rate     "<units>@<at>"    what the bucket held at the microsecond `at`, in units of 1/60,000,000 request
 --   quota    "<used>/<start>"  what was used in the period that began at `start`; so a raised quota counts at once
 --
 -- Clock: TIME of this Redis alone, in microseconds. In these units `per minute` units come back each microsecond, so all
--- arithmetic is in whole numbers, and only a take writes, so many denied callers round nothing away. A fraction of a unit
--- is rounded against the caller, once a take. Hence in any window of t seconds at most burst + t * per minute / 60 pass, and
--- a caller that always asks gets all of it but 1/60,000,000 of each request. Doubles hold this exactly up to a burst of
--- 150 million; above (to 10^12) a take errs by less than 1/10,000 of a request.
+-- arithmetic is in whole numbers, and only an allowed take writes, so that many denied callers round nothing away. A fraction
+-- of a unit is rounded against the caller, once a take. Hence in any window of t seconds at most burst + t * per minute / 60
+-- pass, and one who always asks gets all of that but 1/60,000,000 of each request. Doubles hold this exactly up to a burst
+-- of 150 million; above (to 10^12) a take errs by less than 1/10,000 of a request.
 --
 -- A clock that went back by up to STEP_BACK_MS gives nothing twice: refill waits, and a period that began stays begun.
--- One that went back further had been wrong: refill and period go on from the new time, so that nobody is locked out.
+-- One that went back further had been wrong: refill and period go on from the new time, so that nobody is locked out, and
+-- that new time is written even by a look or a denial, or it would be lost when the clock draws near the old one again.
 --
 -- A changed limit goes on from the state it finds: a bucket above its new burst is cut to it, a refill since the last take
 -- counts at the new rate, what was used of a quota stays used. A state of another kind under the same key counts as none.
@@ -95,7 +97,8 @@ local function look_at_quota(saved, kind, quota, anchor_day)
   local start_ms, end_ms = period(kind, anchor_day, at_ms)
   if since_ms < start_ms or since_ms > at_ms then used = 0 end
 
-  local counter = {used = used, start_ms = start_ms, end_ms = end_ms}
+  local is_astray = since_ms > now_ms + STEP_BACK_MS
+  local counter = {used = used, start_ms = start_ms, end_ms = end_ms, is_astray = is_astray}
   if cost > quota then counter.wait = -1
   elseif cost == 0 or used + cost <= quota then counter.wait = 0
   else counter.wait = math.ceil((end_ms * 1000 - now_us) / 1000) end
@@ -128,7 +131,7 @@ for i, key in ipairs(KEYS) do
     state.used = state.used + taken
     left = math.max(0, tonumber(ARGV[3 * i]) - state.used)
     reset_ms = state.end_ms
-    if taken > 0 then keep(key, '%.0f/%.0f', state.used, state.start_ms, reset_ms) end
+    if taken > 0 or state.is_astray then keep(key, '%.0f/%.0f', state.used, state.start_ms, reset_ms) end
   end
   reply[3 * i], reply[3 * i + 1], reply[3 * i + 2] = left, reset_ms, state.wait
 end

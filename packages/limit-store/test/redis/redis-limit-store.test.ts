@@ -68,9 +68,9 @@ test('a forgotten script is sent again, and the take counts once', async () => {
 test('two services with 64 takes in flight each let no more through than one bucket holds', async () => {
   const [perMinute, burst, organizationId] = [6_000, 100, 'two services'];
   const stores = await Promise.all([1, 2].map(() => connected({ url: shared.url, ...PATIENT })));
-  const passed: Passed[] = [];
-  const looker = taker(stores[0] as LimitStore, [rate(perMinute, burst)], organizationId);
-  const startMs = (await looker(0)).nowMs;
+  const firstTake = taker(stores[0] as LimitStore, [rate(perMinute, burst)], organizationId);
+  const startMs = (await firstTake(burst)).nowMs; // emptied first: a full bucket has no room for the refill of a slow start
+  const passed: Passed[] = [{ atMs: startMs, cost: burst }];
   const askOn = async (store: LimitStore): Promise<void> => {
     const take = taker(store, [rate(perMinute, burst)], organizationId);
     for (let nowMs = startMs; nowMs < startMs + 500; ) {
@@ -80,11 +80,11 @@ test('two services with 64 takes in flight each let no more through than one buc
     }
   };
   await Promise.all(stores.flatMap((store) => Array.from({ length: 64 }, () => askOn(store))));
-  const end = await looker(0);
+  const end = await firstTake(0);
   passed.sort((a, b) => a.atMs - b.atMs);
   expect(worstExcess(passed, perMinute, burst, 1)).toBeLessThanOrEqual(0);
   const due = burst + ((end.nowMs - startMs) * perMinute) / 60_000;
-  expect(passed.length + only(end).remaining).toBeGreaterThanOrEqual(0.99 * due - 2);
+  expect(burst + passed.length - 1 + only(end).remaining).toBeGreaterThanOrEqual(0.99 * due - 2);
 });
 
 test('a killed Redis is refused at once, and used again when it is back', async () => {
@@ -166,8 +166,10 @@ test('a pause of our own process is not held against Redis', async () => {
   expect((await pending).isAllowed).toBe(true);
 });
 
-test('a closed store answers what was waiting, and nothing more', async () => {
-  const store = await connected({ url: shared.url, ...PATIENT });
+test('a closed store leaves no call hanging, and takes no more', async () => {
+  const redis = await ownRedis();
+  const store = await connected({ url: redis.url, deadlineMs: 100 });
+  redis.pause();
   const pending = store.ping();
   await store.close();
   await expect(pending).rejects.toThrow(StoreUnavailable);

@@ -7,7 +7,7 @@ import type { TakeRequest, TakeResult } from '../../src/limit-store.js';
 import { createMemoryLimitStore } from '../../src/memory/memory-limit-store.js';
 import { resultFrom, scriptArguments, TAKE_SCRIPT } from '../../src/redis/take-script.js';
 import { anyCost, anyLimits, anyStepMs } from '../any-requests.js';
-import { monthQuota } from '../limit-store-behaves.js';
+import { dayQuota, monthQuota, rate } from '../limit-store-behaves.js';
 
 /** The script with the clock as its last two arguments, so that a test can move it. */
 const SCRIPT_BY_GIVEN_CLOCK = TAKE_SCRIPT.replace("redis.call('TIME')", '{ARGV[#ARGV - 1], ARGV[#ARGV]}');
@@ -43,6 +43,33 @@ test('the script decides as the store in memory does, to the number, whatever is
     }),
     { numRuns: 300 },
   );
+});
+
+test('a clock that had been wrong by hours locks nobody out, and what it had saved counts no more', async () => {
+  const emptied = { organizationId: 'wrong clock', cost: 2, limits: [rate(60, 2)] };
+  await takeAt(START_MS, emptied);
+  const denied = await takeAt(START_MS - 3_600_000, emptied);
+  expect(denied).toMatchObject({ isAllowed: false, states: [{ waitMs: 2_000 }] });
+  expect((await takeAt(START_MS - 3_600_000 + 1_999, emptied)).isAllowed).toBe(false);
+  expect((await takeAt(START_MS - 3_600_000 + 2_000, emptied)).isAllowed).toBe(true);
+
+  const quota = (cost: number) => ({ organizationId: 'wrong clock', cost, limits: [dayQuota(2)] });
+  await takeAt(START_MS, quota(2));
+  expect(await takeAt(START_MS - 86_400_000, quota(0))).toMatchObject({ states: [{ remaining: 2 }] });
+  expect(await takeAt(START_MS, quota(0))).toMatchObject({ states: [{ remaining: 2 }] });
+});
+
+test('a clock that went back by less than a minute gives nothing twice', async () => {
+  const request = (cost: number) => ({ organizationId: 'small step', cost, limits: [rate(60, 2), dayQuota(9)] });
+  const midnightMs = Date.UTC(2070, 1, 11);
+  await takeAt(midnightMs, request(2));
+  const denied = await takeAt(midnightMs - 30_000, request(1));
+  expect(denied.states).toMatchObject([
+    { remaining: 0, waitMs: 31_000 },
+    { remaining: 7, waitMs: 0 },
+  ]);
+  expect((await takeAt(midnightMs + 999, request(1))).isAllowed).toBe(false);
+  expect((await takeAt(midnightMs + 1_000, request(1))).isAllowed).toBe(true);
 });
 
 test('the calendar of the script is that of the domain, for every anchor day and across leap years', async () => {
