@@ -1,11 +1,11 @@
+import { GRPC_SETTINGS, readGrpcSettings } from '@tollgate/service-kit/grpc-settings';
 import { LOG_LEVEL } from '@tollgate/service-kit/log';
 import {
   durationMs,
+  type Environment,
   field,
-  flag,
   integer,
   listenAddress,
-  readSettings,
   type SettingsOf,
   secretField,
   url,
@@ -31,13 +31,13 @@ export const SETTINGS = {
   }),
   cacheTtlMs: field('KEY_CACHE_TTL', durationMs(), { default: '15m', describe: 'Age at which a cached key is read again.' }),
   maxStaleMs: field('MAX_STALE', durationMs(), { default: '10m', describe: 'How long cached keys go on without the database.' }),
-  allowPlaintext: field('ALLOW_PLAINTEXT', flag(), { default: 'false', describe: 'Serve without TLS beyond loopback.' }),
+  ...GRPC_SETTINGS,
   logLevel: LOG_LEVEL,
 };
 
 export type AuthzConfig = SettingsOf<typeof SETTINGS>;
 
 /** Reads the settings of this service. Throws one SettingsError that names every mistake. */
-export function readConfig(env: Record<string, string | undefined>): AuthzConfig {
-  return readSettings(SETTINGS, env);
+export function readConfig(env: Environment): AuthzConfig {
+  return readGrpcSettings(SETTINGS, env);
 }

@@ -1,6 +1,6 @@
 import type { Metrics } from '@tollgate/service-kit/metrics';
 import type { Decision, DenialCode } from './authorize.js';
-import type { CacheTrust, Lookup } from './key-cache.js';
+import type { Lookup } from './key-cache.js';
 
 const DENIALS: readonly DenialCode[] = [
   'missing_api_key',
@@ -20,7 +20,8 @@ export interface AuthzMetrics {
   onChangeApplied(delayMs: number): void;
 }
 
-export function createAuthzMetrics(metrics: Metrics, trust: CacheTrust & { state: () => number }): AuthzMetrics {
+/** `trustState` is read at each scrape. */
+export function createAuthzMetrics(metrics: Metrics, trustState: () => number): AuthzMetrics {
   const decisions = metrics.counter({
     name: 'tollgate_authz_decisions_total',
     help: 'Answers to Envoy, by decision and reason.',
@@ -42,7 +43,7 @@ export function createAuthzMetrics(metrics: Metrics, trust: CacheTrust & { state
   metrics.gauge({
     name: 'tollgate_cache_trust_state',
     help: '0: changes are pushed. 1: changes are polled. 2: the database is unreachable, and cached keys go on for MAX_STALE.',
-    read: trust.state,
+    read: trustState,
   });
 
   const allowed = decisions.with({ decision: 'allowed', reason: 'ok' });

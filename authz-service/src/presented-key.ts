@@ -10,7 +10,7 @@ export type PresentedKey =
 const MISSING: PresentedKey = { kind: 'missing' };
 const MALFORMED: PresentedKey = { kind: 'malformed' };
 /** Ours is what begins with `sk_` in any case, after an optional `Bearer`: a typo in the case is answered as a bad key. */
-const OURS = /^(?:bearer\s+)?(sk_.*)$/i;
+const OURS = /^\s*(?:bearer\s+)?(sk_.*)$/is;
 
 /**
  * Finds the key in the two headers that may carry it. Envoy joins repeated headers with a comma, which no key holds, so

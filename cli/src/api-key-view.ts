@@ -1,5 +1,5 @@
 import type { ApiKey } from '@tollgate/postgres/api-keys';
-import { column, type Row, timeColumn, type View } from './output.js';
+import { column, type Row, timeColumn, type View } from './view.js';
 
 export function apiKeyRow(key: ApiKey): Row {
   return {

@@ -1,3 +1,4 @@
+import { EnvoyConfigError } from '@tollgate/envoy-config/render-envoy-config';
 import { Conflict, DatabaseUnavailable, errorCode, Invalid, NotFound } from '@tollgate/postgres/errors';
 import { scrub } from '@tollgate/service-kit/scrub';
 import { CliError, EXIT } from './cli-error.js';
@@ -30,7 +31,7 @@ function judge(error: unknown, source: DatabaseSource): Failure {
   if (error instanceof CliError) return error;
   const { name, message } = error instanceof Error ? error : { name: '', message: String(error) };
   const code = errorCode(error) ?? '';
-  if (error instanceof Invalid || name === 'EnvoyConfigError') return { code: 'invalid', message, exitCode: EXIT.wrongUse };
+  if (error instanceof Invalid || error instanceof EnvoyConfigError) return { code: 'invalid', message, exitCode: EXIT.wrongUse };
   if (error instanceof NotFound) return { code: 'not_found', message, exitCode: EXIT.notFound };
   if (error instanceof Conflict) return { code: 'conflict', message, exitCode: EXIT.conflict };
   if (error instanceof DatabaseUnavailable)

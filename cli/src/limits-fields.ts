@@ -2,7 +2,7 @@ import { dayQuotaLastsMinutes, type Limits, type LimitsOverride } from '@tollgat
 import type { LimitsPatch } from '@tollgate/postgres/limit-columns';
 import { numberOrNone, wholeNumber } from './arguments.js';
 import type { Arguments, Option } from './command.js';
-import { numberColumn, shownNumber } from './output.js';
+import { numberColumn, shownNumber } from './view.js';
 
 export const LIMIT_OPTIONS = {
   'per-minute': { type: 'string', value: 'N', describe: 'Requests a minute.' },

@@ -1,8 +1,8 @@
 import type { Limits } from '@tollgate/domain/limits';
 import type { LimitsInForce } from '@tollgate/postgres/limits';
 import { limitFields, limitFieldsRow } from './limits-fields.js';
-import { type Column, column, fieldOf, type Row, shownNumber, type View } from './output.js';
 import { plain } from './printable.js';
+import { type Column, column, fieldOf, type Row, shownNumber, type View } from './view.js';
 
 /**
  * What holds for an organization: `limits` in force, and in `override` what of them is its own. Of a key, the same beside

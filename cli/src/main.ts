@@ -56,7 +56,7 @@ const parser = yargs(words)
   .demandCommand(1, 'Name a command; tollgate --help shows them.')
   .wrap(Math.min(120, stdout.columns ?? 120))
   .fail((message, error) => {
-    throw error ?? wrongUse(message);
+    throw error ?? wrongUse(worded(message));
   });
 
 for (const [noun, describe] of Object.entries(NOUNS)) {
@@ -103,4 +103,9 @@ function withoutPath({ _: path, $0: _, ...args }: Record<string, unknown>, { ver
   const rest = (path as string[])[verb === '' ? 1 : 2];
   if (rest !== undefined) throw wrongUse(`Nothing is taken after "--": write --org-id=${quoted(rest)}.`);
   return args as Arguments;
+}
+
+/** What yargs says of a word that is not among the choices stands on three lines. */
+function worded(message: string): string {
+  return message.replace(/^Invalid values:\s+Argument: (\S+), Given: (.*), Choices: (.*)$/s, '--$1 takes one of $3, not $2.');
 }

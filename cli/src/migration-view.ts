@@ -1,5 +1,5 @@
 import type { MigrationStatus } from '@tollgate/postgres/migrate';
-import { column, timeColumn, type View } from './output.js';
+import { column, timeColumn, type View } from './view.js';
 
 export type MigrationRow = { name: string; state: 'applied' | 'pending'; applied_at: string | null };
 

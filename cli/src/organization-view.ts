@@ -1,6 +1,6 @@
 import type { Organization } from '@tollgate/postgres/organizations';
 import { limitColumns, limitFields, limitFieldsRow } from './limits-fields.js';
-import { column, type Row, timeColumn, type View } from './output.js';
+import { column, type Row, timeColumn, type View } from './view.js';
 
 export function organizationRow(organization: Organization): Row {
   return {

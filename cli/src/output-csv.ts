@@ -1,5 +1,5 @@
-import { fieldOf, type Row } from './output.js';
 import { type Json, plain } from './printable.js';
+import { fieldOf, type Row } from './view.js';
 
 /** CSV by RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe before it. */
 export function toCsv(rows: readonly Row[], fields: readonly string[]): string {

@@ -1,4 +1,4 @@
-import type { Column, Row } from './output.js';
+import type { Column, Row } from './view.js';
 
 /** Rows under a header, columns as wide as their widest cell, two spaces between. */
 export function toTable(rows: readonly Row[], columns: readonly Column[]): string {

@@ -1,3 +1,4 @@
+import { requiredText } from './arguments.js';
 import { EXIT, Unhappy, wrongUse } from './cli-error.js';
 import type { Arguments, Command } from './command.js';
 import { type ContextOptions, createContext } from './context.js';
@@ -12,7 +13,7 @@ export interface Host extends Terminal, Pick<ContextOptions, 'environment' | 'mi
 
 /** Runs one command and returns the exit code. Nothing but data goes to stdout. */
 export async function runCommand(command: Command, args: Arguments, host: Host): Promise<number> {
-  const format = args['output'] as Format;
+  const format = requiredText(args, 'output') as Format;
   const context = createContext({
     output: createOutput(
       format,
@@ -22,7 +23,7 @@ export async function runCommand(command: Command, args: Arguments, host: Host):
     terminal: host,
     environment: host.environment,
     migrationsFolder: host.migrationsFolder,
-    isSure: args['yes'] === true,
+    isSure: isGiven(args['yes']),
   });
   try {
     const { formats = FORMATS } = command;
@@ -42,4 +43,9 @@ export async function runCommand(command: Command, args: Arguments, host: Host):
 export function tellFailure({ code, message, exitCode }: Failure, format: Format, { stderr }: Pick<Host, 'stderr'>): number {
   stderr.write(format === 'json' ? `${toJson({ error: { code, message } })}\n` : `tollgate: ${message}\n`);
   return exitCode;
+}
+
+/** Also of a flag that was given twice. */
+function isGiven(flag: unknown): boolean {
+  return Array.isArray(flag) ? flag.at(-1) === true : flag === true;
 }

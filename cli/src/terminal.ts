@@ -36,9 +36,9 @@ export async function readSecretLine(terminal: Terminal, question: string): Prom
 function askLine({ stdin }: Terminal, question: string, output: NodeJS.WritableStream): Promise<string> {
   const lines = createInterface({ input: stdin, output, terminal: true, historySize: 0 });
   return new Promise<string>((resolve, reject) => {
-    lines.question(question, resolve);
     // Ctrl-C and Ctrl-D close it without an answer.
     lines.once('close', () => reject(cancelled()));
+    lines.question(question, resolve);
   }).finally(() => lines.close());
 }
 

@@ -1,5 +1,5 @@
 import type { UsageGrouping, UsageRow } from '@tollgate/postgres/usage-report';
-import { type Column, column, numberColumn, type Row, timeColumn, type View } from './output.js';
+import { type Column, column, numberColumn, type Row, timeColumn, type View } from './view.js';
 
 /** Where the group stands in a row; periods need none. */
 const GROUP_FIELDS: Partial<Record<UsageGrouping, string>> = { route: 'route', key: 'api_key_id', status: 'status_code' };

@@ -1,13 +1,12 @@
+import { GRPC_SETTINGS, readGrpcSettings } from '@tollgate/service-kit/grpc-settings';
 import { LOG_LEVEL } from '@tollgate/service-kit/log';
 import {
   durationMs,
   type Environment,
   field,
-  flag,
   integer,
   listenAddress,
   oneOf,
-  readSettings,
   type SettingsOf,
   secretField,
   text,
@@ -59,7 +58,7 @@ export const SETTINGS = {
     default: '100000',
     describe: 'Organizations whose limits are held in memory.',
   }),
-  allowPlaintext: field('ALLOW_PLAINTEXT', flag(), { default: 'false', describe: 'Serve without TLS beyond loopback.' }),
+  ...GRPC_SETTINGS,
   descriptors: field(
     'RATELIMIT_CONFIG',
     text().refine(() => false, 'must not be set: this version serves the limits of organizations only'),
@@ -72,7 +71,7 @@ export type RateLimitConfig = SettingsOf<typeof SETTINGS>;
 
 /** Reads the settings of this service. Throws one SettingsError that names every mistake. */
 export function readConfig(env: Environment): RateLimitConfig {
-  const needsRedis = env['RATELIMIT_STORE'] !== 'memory';
+  const needsRedis = env['RATELIMIT_STORE']?.trim() !== 'memory';
   const redisUrl = needsRedis ? { ...SETTINGS.redisUrl, isOptional: false } : SETTINGS.redisUrl;
-  return readSettings({ ...SETTINGS, redisUrl }, env);
+  return readGrpcSettings({ ...SETTINGS, redisUrl }, env);
 }

@@ -5,20 +5,22 @@ import type { LimitStore } from '@tollgate/limit-store/limit-store';
 import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
 import { createRedisLimitStore } from '@tollgate/limit-store/redis/redis-limit-store';
 import { followChanges } from '@tollgate/postgres/changes/change-feed';
-import { openDatabase } from '@tollgate/postgres/database';
+import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { findOrganizationLimits } from '@tollgate/postgres/limits';
 import { type Components, startAdminServer } from '@tollgate/service-kit/admin-server';
 import { withDeadline } from '@tollgate/service-kit/deadline';
-import { startGrpcServer } from '@tollgate/service-kit/grpc-server';
-import { createLogger, type Logger, requestFields } from '@tollgate/service-kit/log';
+import { createFailureLog } from '@tollgate/service-kit/failure-log';
+import { type GrpcServer, startGrpcServer } from '@tollgate/service-kit/grpc-server';
+import { grpcServing } from '@tollgate/service-kit/grpc-settings';
+import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { createMetrics } from '@tollgate/service-kit/metrics';
 import { VERSION } from '@tollgate/service-kit/version';
 import type { RateLimitConfig } from './config.js';
 import { decide } from './decide.js';
 import { forgetChanged } from './forget-changed.js';
-import { rateLimit } from './grpc/rate-limit.js';
-import { appliedLimits, createFindLimits } from './limits.js';
-import { createRateLimitMetrics } from './metrics.js';
+import { type RateLimitOptions, rateLimit, SHOULD_RATE_LIMIT_PATH } from './grpc/rate-limit.js';
+import { appliedLimits, createFindLimits, type FindLimits } from './limits.js';
+import { createRateLimitMetrics, type RateLimitMetrics } from './metrics.js';
 
 export interface RateLimitService {
   address: string;
@@ -38,7 +40,11 @@ const LIMITS_TTL_MS = 15 * 60_000;
 const ABSENT_TTL_MS = 5_000;
 const ABSENT_ORGANIZATIONS = 10_000;
 const MAX_LOADS = 1_000;
-const DRAIN_MS = 5_000;
+/** Calls that wait for limits or for the store at once. */
+const MAX_WAITING_CALLS = 10_000;
+/** Spreads Envoy's connections over new instances, and ends what a broken peer left behind. */
+const CONNECTION_AGE_MS = 600_000;
+const CLOSE_GRACE_MS = 5_000;
 
 /** Starts the rate limiter: it serves at once, and lets through (fail open, marked) what it cannot judge yet. */
 export async function startRateLimitService(
@@ -55,7 +61,66 @@ export async function startRateLimitService(
     applicationName: 'tollgate ratelimit',
     onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
   });
-  const cache = createRecordCache<OrganizationLimits>({
+  const logFailure = createFailureLog(log);
+  const cache = openCache(config, db, (error) => logFailure(error, 'refresh', Date.now()));
+  const store = openStore(config, log);
+  const changes = followLimits(config.databaseUrl, cache, log);
+  const told = createRateLimitMetrics(metrics, store.isDegraded);
+  const shouldRateLimit = rateLimit({
+    now: Date.now,
+    decide: createDecide(createFindLimits(cache), store, told),
+    onDecision(outcome) {
+      told.onDecision(outcome);
+      if (outcome.kind === 'failed') logFailure(outcome.error, SHOULD_RATE_LIMIT_PATH, Date.now());
+    },
+  });
+
+  let isClosing = false;
+  let grpc: GrpcServer | undefined;
+  const release = async (): Promise<void> => {
+    isClosing = true;
+    await grpc?.close(CLOSE_GRACE_MS);
+    await changes.close();
+    await store.close();
+    await db.close();
+  };
+  try {
+    const limits = { maxInFlight: MAX_WAITING_CALLS, maxConnectionAgeMs: CONNECTION_AGE_MS };
+    grpc = await startGrpcServer({ listen: config.listen, methods: [shouldRateLimit], log, ...grpcServing(config), ...limits });
+    const admin = await startAdminServer({
+      listen: config.adminListen,
+      metrics,
+      version: VERSION,
+      log,
+      isReady: () => !isClosing,
+      components: async () => componentsOf(changes.isConnected(), store.isDegraded(), config.storeDown),
+    });
+    const close = (): Promise<void> => release().finally(() => admin.close());
+    return { address: grpc.address, adminAddress: admin.address, ready: changes.ready, close };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+function createDecide(findLimits: FindLimits, store: DegradingLimitStore, told: RateLimitMetrics): RateLimitOptions['decide'] {
+  return async ({ organizationId, keyId, cost, tightening }, nowMs) => {
+    const found = await findLimits(organizationId, nowMs);
+    if (found === undefined) return { kind: 'unlimited' };
+    const applied = appliedLimits(found, keyId, tightening);
+    const startMs = performance.now();
+    const taken = await store.take({ organizationId, cost, limits: applied.store });
+    told.onStoreAnswer(performance.now() - startMs);
+    return decide(applied.shown, taken);
+  };
+}
+
+function openCache(
+  config: RateLimitConfig,
+  db: Database,
+  onRefreshError: (error: unknown) => void,
+): RecordCache<OrganizationLimits> {
+  return createRecordCache<OrganizationLimits>({
     max: config.organizations,
     ttlMs: LIMITS_TTL_MS,
     refreshAheadMs: LIMITS_TTL_MS / 5,
@@ -63,67 +128,18 @@ export async function startRateLimitService(
     negativeTtlMs: ABSENT_TTL_MS,
     maxLoads: MAX_LOADS,
     load: (id) => withDeadline(findOrganizationLimits(db, id), config.lookupTimeoutMs, 'the look-up of limits'),
-    onRefreshError: (error) => log.warn({ err: error }, 'cached limits could not be read again'),
+    onRefreshError,
   });
-  const changes = followLimits(config.databaseUrl, cache, log);
-  const store = openStore(config, log);
-  const told = createRateLimitMetrics(metrics, store.isDegraded);
-  const findLimits = createFindLimits(cache);
+}
 
-  const grpc = await startGrpcServer({
-    listen: config.listen,
-    methods: [
-      rateLimit({
-        now: () => new Date(),
-        async decide({ organizationId, keyId, cost, tightening }, nowMs) {
-          const found = await findLimits(organizationId, nowMs);
-          if (found === undefined) return { kind: 'unlimited' };
-          const applied = appliedLimits(found, keyId, tightening);
-          const startMs = performance.now();
-          const taken = await store.take({ organizationId, cost, limits: applied.map((limit) => limit.store) });
-          told.onStoreAnswer(performance.now() - startMs);
-          return decide(applied, taken);
-        },
-        onDecision(outcome, requestId) {
-          told.onDecision(outcome);
-          if (outcome.kind === 'failed')
-            log.warn({ ...requestFields({ requestId }), err: outcome.error }, 'a limit cannot be read');
-        },
-      }),
-    ],
-    allowPlaintext: config.allowPlaintext,
-    log,
-  });
-
-  let isClosing = false;
-  const admin = await startAdminServer({
-    listen: config.adminListen,
-    metrics,
-    version: VERSION,
-    log,
-    isReady: () => !isClosing,
-    components: async (): Promise<Components> => ({
-      database: changes.isConnected()
-        ? { status: 'ok' }
-        : { status: 'degraded', detail: 'the database is unreachable; the last known limits stay in force' },
-      store: store.isDegraded()
-        ? { status: 'degraded', detail: `the store is gone; RATELIMIT_STORE_DOWN=${config.storeDown} decides` }
-        : { status: 'ok' },
-    }),
-  });
-
+function componentsOf(isConnected: boolean, isDegraded: boolean, storeDown: RateLimitConfig['storeDown']): Components {
   return {
-    address: grpc.address,
-    adminAddress: admin.address,
-    ready: changes.ready,
-    async close() {
-      isClosing = true;
-      await grpc.close(DRAIN_MS);
-      await changes.close();
-      await store.close();
-      await db.close();
-      await admin.close();
-    },
+    database: isConnected
+      ? { status: 'ok' }
+      : { status: 'degraded', detail: 'the database is unreachable; the last known limits stay in force' },
+    store: isDegraded
+      ? { status: 'degraded', detail: `the store is gone; RATELIMIT_STORE_DOWN=${storeDown} decides` }
+      : { status: 'ok' },
   };
 }
 

@@ -2,7 +2,7 @@ import { ERRORS, errorBody } from '@tollgate/domain/error-code';
 import type { KeyRecord } from '@tollgate/domain/judge-key';
 import type { HeaderValueOption } from '@tollgate/protos/envoy/config/core/v3/base';
 import { CheckResponse } from '@tollgate/protos/envoy/service/auth/v3/external_auth';
-import type { Decision, DenialCode } from '../authorize.js';
+import type { DenialCode } from '../authorize.js';
 
 const OK = 0;
 const PERMISSION_DENIED = 7;
@@ -16,14 +16,36 @@ interface AllowedBytes {
 
 const allowedBytes = new WeakMap<KeyRecord, AllowedBytes>();
 
-/** What Envoy is told about this decision, encoded. */
-export function checkResponse(decision: Decision, requestId: string | null, now: Date): Uint8Array {
-  switch (decision.kind) {
-    case 'allowed':
-      return allowed(decision.key, decision.isInAuthorization);
-    case 'denied':
-      return denied(decision.code, requestId, now);
+/** The caller may pass: who it is, for the upstream and for the filters that follow. */
+export function allowedResponse(key: KeyRecord, isInAuthorization: boolean): Uint8Array {
+  let bytes = allowedBytes.get(key);
+  if (bytes === undefined) {
+    bytes = {};
+    allowedBytes.set(key, bytes);
   }
+  if (isInAuthorization) {
+    bytes.keyInAuthorization ??= encodeAllowed(key, ['x-api-key', 'authorization']);
+    return bytes.keyInAuthorization;
+  }
+  bytes.keyInApiKeyHeader ??= encodeAllowed(key, ['x-api-key']);
+  return bytes.keyInApiKeyHeader;
+}
+
+/** The caller is refused with its reason. No metadata: without an organization it is not usage. */
+export function deniedResponse(code: DenialCode, requestId: string | null, now: Date): Uint8Array {
+  const { status } = ERRORS[code];
+  return CheckResponse.encode({
+    status: { code: PERMISSION_DENIED, message: '' },
+    httpResponse: {
+      $case: 'deniedResponse',
+      value: {
+        status: { code: status },
+        headers: status === 401 ? [JSON_TYPE, CHALLENGE] : [JSON_TYPE],
+        body: JSON.stringify(errorBody(code, requestId, now)),
+      },
+    },
+    dynamicMetadata: undefined,
+  }).finish();
 }
 
 /**
@@ -44,20 +66,6 @@ export function unavailableResponse(requestId: string | null, now: Date, retryAf
     },
     dynamicMetadata: undefined,
   }).finish();
-}
-
-function allowed(key: KeyRecord, isInAuthorization: boolean): Uint8Array {
-  let bytes = allowedBytes.get(key);
-  if (bytes === undefined) {
-    bytes = {};
-    allowedBytes.set(key, bytes);
-  }
-  if (isInAuthorization) {
-    bytes.keyInAuthorization ??= encodeAllowed(key, ['x-api-key', 'authorization']);
-    return bytes.keyInAuthorization;
-  }
-  bytes.keyInApiKeyHeader ??= encodeAllowed(key, ['x-api-key']);
-  return bytes.keyInApiKeyHeader;
 }
 
 /** `headersToRemove` keeps the key from the upstream; an Authorization of the customer's own is not ours to remove. */
@@ -83,23 +91,6 @@ function encodeAllowed(key: KeyRecord, headersToRemove: string[]): Uint8Array {
       plan: key.plan,
       environment: key.environment,
     },
-  }).finish();
-}
-
-/** No metadata on a denial: without an organization it is not usage. */
-function denied(code: DenialCode, requestId: string | null, now: Date): Uint8Array {
-  const { status } = ERRORS[code];
-  return CheckResponse.encode({
-    status: { code: PERMISSION_DENIED, message: '' },
-    httpResponse: {
-      $case: 'deniedResponse',
-      value: {
-        status: { code: status },
-        headers: status === 401 ? [JSON_TYPE, CHALLENGE] : [JSON_TYPE],
-        body: JSON.stringify(errorBody(code, requestId, now)),
-      },
-    },
-    dynamicMetadata: undefined,
   }).finish();
 }
 

@@ -2,9 +2,9 @@ import { textArgument } from '../arguments.js';
 import { CliError, EXIT, Unhappy, wrongUse } from '../cli-error.js';
 import type { Command } from '../command.js';
 import { installedEnvoy } from '../installed-envoy.js';
-import type { Row, View } from '../output.js';
 import { plain } from '../printable.js';
 import { readTextFile } from '../text-file.js';
+import type { Row, View } from '../view.js';
 
 export const configValidate: Command = {
   noun: 'config',

@@ -8,7 +8,7 @@ import { checkGateway } from '../doctor/check-gateway.js';
 import { checkRedis } from '../doctor/check-redis.js';
 import { type Finding, fail, findingRow, ok, warn } from '../doctor/finding.js';
 import { failureOf } from '../failure.js';
-import { column, type View } from '../output.js';
+import { column, type View } from '../view.js';
 
 export const doctor: Command = {
   noun: 'doctor',

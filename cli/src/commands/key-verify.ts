@@ -4,7 +4,7 @@ import { type KeyDenial, type KeyRecord, keyDenial } from '@tollgate/domain/judg
 import { findKeyByHash } from '@tollgate/postgres/api-keys';
 import { Unhappy, wrongUse } from '../cli-error.js';
 import type { Command } from '../command.js';
-import { column, type Row, type View } from '../output.js';
+import { column, type Row, type View } from '../view.js';
 
 /** As the gateway answers such a key. */
 const CODES: Record<KeyDenial, ErrorCode> = {

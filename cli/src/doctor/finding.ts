@@ -1,4 +1,4 @@
-import type { Row } from '../output.js';
+import type { Row } from '../view.js';
 
 /** What one check found. A `fail` means that something does not work; a `warn`, that it may soon not. */
 export interface Finding {

@@ -8,13 +8,12 @@ export const DOMAIN = 'tollgate';
 
 /** What a RateLimitRequest asks for. */
 export type LimitRequest =
-  | { kind: 'take'; organizationId: string; keyId: string; cost: number; tightening: Tightening }
+  | { kind: 'take'; organizationId: string; keyId: string; cost: number; tightening: Tightening | undefined }
   /** Nothing that we limit: another domain, or an organization that cannot exist. */
-  | { kind: 'unlimited'; reason: 'other-domain' | 'unknown-organization' }
+  | { kind: 'unlimited'; reason: 'other-domain' | 'unknown-organization'; descriptors: number }
   | { kind: 'invalid'; reason: string };
 
 const MAX_COST = 1_000_000_000;
-const NO_TIGHTENING: Tightening = {};
 
 const WINDOW_OF: ReadonlyMap<RateLimitUnit, Window> = new Map([
   [RateLimitUnit.MINUTE, 'minute'],
@@ -27,13 +26,15 @@ export function requestFrom(request: RateLimitRequest): LimitRequest {
   if (request.domain === '') return { kind: 'invalid', reason: 'The rate limit domain must not be empty.' };
   const descriptor = request.descriptors[0];
   if (descriptor === undefined) return { kind: 'invalid', reason: 'The list of rate limit descriptors must not be empty.' };
-  if (request.domain !== DOMAIN) return { kind: 'unlimited', reason: 'other-domain' };
+  if (request.domain !== DOMAIN) {
+    return { kind: 'unlimited', reason: 'other-domain', descriptors: request.descriptors.length };
+  }
   if (request.descriptors.length > 1) {
     return { kind: 'invalid', reason: `The domain ${DOMAIN} takes one descriptor a call: organization_id and key_id.` };
   }
   const organizationId = entryValue(descriptor, 'organization_id');
   if (organizationId === undefined) return { kind: 'invalid', reason: 'The descriptor names no organization_id.' };
-  if (!isUuid(organizationId)) return { kind: 'unlimited', reason: 'unknown-organization' };
+  if (!isUuid(organizationId)) return { kind: 'unlimited', reason: 'unknown-organization', descriptors: 1 };
   const cost = costOf(request, descriptor);
   if (cost > MAX_COST) return { kind: 'invalid', reason: `hits_addend must be at most ${MAX_COST}.` };
   return {
@@ -55,8 +56,7 @@ function costOf(request: RateLimitRequest, descriptor: RateLimitDescriptor): num
 }
 
 /** An override in a unit that we have no window for is left aside: the stored limits, which it could only tighten, hold. */
-function tighteningOf(descriptor: RateLimitDescriptor): Tightening {
-  if (descriptor.limit === undefined) return NO_TIGHTENING;
-  const window = WINDOW_OF.get(descriptor.limit.unit);
-  return window === undefined ? NO_TIGHTENING : { [window]: Math.max(1, descriptor.limit.requestsPerUnit) };
+function tighteningOf({ limit }: RateLimitDescriptor): Tightening | undefined {
+  const window = limit && WINDOW_OF.get(limit.unit);
+  return window && { window, limit: limit.requestsPerUnit };
 }

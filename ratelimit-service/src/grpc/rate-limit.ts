@@ -2,15 +2,18 @@ import { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rl
 import { type CallInfo, GRPC_STATUS, GrpcError, type GrpcMethod, unaryMethod } from '@tollgate/service-kit/grpc';
 import type { Decision } from '../decide.js';
 import { type LimitRequest, requestFrom } from './descriptors.js';
-import { rateLimitResponse } from './response.js';
+import { limitResponse, unlimitedResponse } from './response.js';
 
 type TakeOf = Extract<LimitRequest, { kind: 'take' }>;
 
 export interface RateLimitOptions {
   decide: (request: TakeOf, nowMs: number) => Promise<Decision>;
-  now: () => Date;
-  onDecision: (outcome: Decision | { kind: 'failed'; error: unknown }, requestId: string | null) => void;
+  /** Unix milliseconds. */
+  now: () => number;
+  onDecision: (outcome: Decision | { kind: 'failed'; error: unknown }) => void;
 }
+
+export const SHOULD_RATE_LIMIT_PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
 
 const UNLIMITED: Decision = { kind: 'unlimited' };
 
@@ -24,23 +27,27 @@ export function rateLimit(options: RateLimitOptions): GrpcMethod {
   async function shouldRateLimit(message: RateLimitRequest, call: CallInfo): Promise<Uint8Array> {
     const request = requestFrom(message);
     if (request.kind === 'invalid') throw new GrpcError(GRPC_STATUS.INVALID_ARGUMENT, request.reason);
-    const requestId = call.header('x-request-id') ?? null;
-    const at = now();
-    let decision = UNLIMITED;
-    if (request.kind === 'take') {
-      try {
-        decision = await decide(request, at.getTime());
-      } catch (error) {
-        onDecision({ kind: 'failed', error }, requestId);
-        throw new GrpcError(GRPC_STATUS.UNAVAILABLE, 'The limits of this organization cannot be read right now.', {
-          cause: error,
-        });
-      }
+    if (request.kind === 'unlimited') {
+      onDecision(UNLIMITED);
+      return unlimitedResponse(request.descriptors);
     }
-    onDecision(decision, requestId);
-    return rateLimitResponse(decision, requestId, at);
+    const nowMs = now();
+    const decision = await decided(request, nowMs);
+    onDecision(decision);
+    if (decision.kind === 'unlimited') return unlimitedResponse(1);
+    const requestId = decision.kind === 'limited' ? (call.header('x-request-id') ?? null) : null;
+    return limitResponse(decision, requestId, new Date(nowMs));
   }
 
-  const path = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
-  return unaryMethod(path, (bytes) => RateLimitRequest.decode(bytes), shouldRateLimit);
+  async function decided(request: TakeOf, nowMs: number): Promise<Decision> {
+    try {
+      return await decide(request, nowMs);
+    } catch (error) {
+      onDecision({ kind: 'failed', error });
+      const message = 'The limits of this organization cannot be read right now.';
+      throw new GrpcError(GRPC_STATUS.UNAVAILABLE, message, { cause: error });
+    }
+  }
+
+  return unaryMethod(SHOULD_RATE_LIMIT_PATH, (bytes) => RateLimitRequest.decode(bytes), shouldRateLimit);
 }

@@ -8,7 +8,11 @@ import {
 import type { Decision, Trip, WindowState } from '../decide.js';
 import type { Window } from '../limits.js';
 
+type LimitDecision = Exclude<Decision, { kind: 'unlimited' }>;
+
 const HEADER_ENDING: Record<Window, string> = { minute: 'Minute', day: 'Day', month: 'Month' };
+/** A larger limit does not fit the field. */
+const MAX_UINT32 = 0xffffffff;
 const UNIT: Record<Window, Unit> = { minute: Unit.MINUTE, day: Unit.DAY, month: Unit.MONTH };
 const LIMIT_ERROR: Record<Window, ErrorCode> = { minute: 'rate_limit_exceeded', day: 'quota_exceeded', month: 'quota_exceeded' };
 
@@ -31,33 +35,31 @@ const METADATA: Record<Decision['kind'], Uint8Array> = {
   unlimited: metadataBytes('unlimited'),
 };
 
-/** What Envoy is told about this decision, encoded. `requestId` is for the caller's message only. */
-export function rateLimitResponse(decision: Decision, requestId: string | null, now: Date): Uint8Array {
-  return Buffer.concat([RateLimitResponse.encode(messageOf(decision, requestId, now)).finish(), METADATA[decision.kind]]);
+/** "Pass": nothing here is limited. One status for each descriptor. */
+export function unlimitedResponse(descriptors: number): Uint8Array {
+  const statuses = Array.from({ length: descriptors }, () => ({ code: Code.OK, limitRemaining: 0 }));
+  return encoded({ ...EMPTY, overallCode: Code.OK, statuses }, 'unlimited');
 }
 
-function messageOf(decision: Decision, requestId: string | null, now: Date): RateLimitResponse {
-  switch (decision.kind) {
-    case 'unlimited':
-      return { ...EMPTY, overallCode: Code.OK, statuses: [{ code: Code.OK, limitRemaining: 0 }] };
-    case 'allowed':
-      return {
-        ...EMPTY,
-        overallCode: Code.OK,
-        statuses: [statusOf(Code.OK, decision.windows, now)],
-        responseHeadersToAdd: headersOf(decision),
-      };
-    case 'limited':
-      return {
-        ...EMPTY,
-        overallCode: Code.OVER_LIMIT,
-        statuses: [statusOf(Code.OVER_LIMIT, decision.windows, now)],
-        responseHeadersToAdd: [...headersOf(decision), ...limitedHeaders(decision.trip)],
-        rawBody: Buffer.from(
-          JSON.stringify(errorBody(LIMIT_ERROR[decision.trip.window], requestId, now, detailsOf(decision.trip))),
-        ),
-      };
+/** What Envoy is told about a request that was counted or refused, encoded. `requestId` is for the caller's message only. */
+export function limitResponse(decision: LimitDecision, requestId: string | null, now: Date): Uint8Array {
+  const code = decision.kind === 'allowed' ? Code.OK : Code.OVER_LIMIT;
+  const message: RateLimitResponse = {
+    ...EMPTY,
+    overallCode: code,
+    statuses: [statusOf(code, decision.windows, now)],
+    responseHeadersToAdd: headersOf(decision),
+  };
+  if (decision.kind === 'limited') {
+    const { trip } = decision;
+    message.responseHeadersToAdd.push(...limitedHeaders(trip));
+    message.rawBody = Buffer.from(JSON.stringify(errorBody(LIMIT_ERROR[trip.window], requestId, now, detailsOf(trip))));
   }
+  return encoded(message, decision.kind);
+}
+
+function encoded(message: RateLimitResponse, decision: Decision['kind']): Uint8Array {
+  return Buffer.concat([RateLimitResponse.encode(message).finish(), METADATA[decision]]);
 }
 
 /** The status that Envoy's peers read: the window with the least left. Durations are whole seconds, since Envoy cuts them. */
@@ -69,13 +71,17 @@ function statusOf(code: Code, windows: readonly WindowState[], now: Date): RateL
   if (tightest === undefined) return { code, limitRemaining: 0 };
   return {
     code,
-    currentLimit: { requestsPerUnit: tightest.limit, unit: UNIT[tightest.window], name: tightest.window },
-    limitRemaining: Math.min(tightest.remaining, 0xffffffff),
+    currentLimit: {
+      requestsPerUnit: Math.min(tightest.limit, MAX_UINT32),
+      unit: UNIT[tightest.window],
+      name: tightest.window,
+    },
+    limitRemaining: Math.min(tightest.remaining, MAX_UINT32),
     durationUntilReset: { seconds: Math.max(0, tightest.resetAt - Math.floor(now.getTime() / 1000)), nanos: 0 },
   };
 }
 
-function headersOf({ windows, isDegraded }: { windows: readonly WindowState[]; isDegraded: boolean }): HeaderValue[] {
+function headersOf({ windows, isDegraded }: LimitDecision): HeaderValue[] {
   const headers: HeaderValue[] = [];
   for (const { window, limit, remaining, resetAt } of windows) {
     const ending = HEADER_ENDING[window];

@@ -1,0 +1,124 @@
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { fieldsOf, SHAPES } from './json-shapes.js';
+import { type CliRun, runCli } from './run-cli.js';
+
+let cwd: string;
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'tollgate-cli-'));
+});
+
+/** A program that answers as Envoy does, and finds no fault. */
+async function fakeEnvoy(): Promise<string> {
+  const path = join(cwd, 'fake-envoy');
+  await writeFile(path, '#!/bin/sh\ncase "$1" in --version) echo "envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL";; esac\n');
+  await chmod(path, 0o755);
+  return path;
+}
+
+const render = (...words: string[]) => runCli(['config', 'render', ...words], { cwd });
+const routes = async (content: unknown): Promise<CliRun> => {
+  await writeFile(join(cwd, 'routes.json'), typeof content === 'string' ? content : JSON.stringify(content));
+  return render('--routes', 'routes.json');
+};
+
+test('config render prints YAML for the addresses that are given', async () => {
+  const { exitCode, stdout, stderr } = await render(
+    ...['--gateway-port', '18080', '--admin-port', '19901', '--upstream', 'https://api.example.com'],
+    ...[
+      '--authz',
+      '10.0.0.1:50051',
+      '--authz',
+      '10.0.0.2:50051',
+      '--ratelimit',
+      'unix:/run/ratelimit.sock',
+      '--usage',
+      '[::1]:50052',
+    ],
+  );
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  expect(parse(stdout)).toHaveProperty('static_resources.clusters');
+  for (const text of ['18080', '19901', 'api.example.com', '10.0.0.1', '10.0.0.2', '/run/ratelimit.sock', '::1'])
+    expect(stdout).toContain(text);
+});
+
+test('config render takes a file of routes', async () => {
+  const { exitCode, stdout } = await routes([
+    { name: 'orders', prefix: '/v1/orders', upstream: 'http://orders:80', scope: 'orders:read', timeout: '3s' },
+    { name: 'status', prefix: '/status', upstream: 'http://status:80', public: true },
+    { name: 'events', prefix: '/v1/events', upstream: 'grpc://events:50051', streaming: true },
+  ]);
+  expect(exitCode).toBe(0);
+  for (const text of ['/v1/orders', 'orders:read', '/status', '/v1/events']) expect(stdout).toContain(text);
+});
+
+test.each([
+  ['no JSON', 'routes: []', /JSON/],
+  ['no list', {}, /list/],
+  ['no route', [], /no route/],
+  ['a text for a route', ['/v1'], /Route 1/],
+  ['an unknown field', [{ name: 'a', prefix: '/', upstream: 'http://a', timout: '1s' }], /"timout"/],
+  ['a missing field', [{ name: 'a', prefix: '/' }], /upstream is missing/],
+  ['a number for a name', [{ name: 1, prefix: '/', upstream: 'http://a' }], /name must be a text/],
+  ['a timeout without its unit', [{ name: 'a', prefix: '/', upstream: 'http://a', timeout: '5' }], /Route 1: timeout/],
+  ['yes for true', [{ name: 'a', prefix: '/', upstream: 'http://a', public: 'yes' }], /true or false/],
+  ['a prefix that matches nothing', [{ name: 'a', prefix: 'v1', upstream: 'http://a' }], /prefix/],
+  ['a password in an upstream', [{ name: 'a', prefix: '/', upstream: 'http://u:p@a' }], /password/],
+])('a routes file with %s is refused by name', async (_, content, message) => {
+  const { exitCode, stdout, stderr } = await routes(content);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  expect(stderr).toMatch(message);
+});
+
+test.each([
+  ['--gateway-port', '65536'],
+  ['--gateway-port', 'http'],
+  ['--admin-port', '-1'],
+  ['--upstream', 'api.example.com'],
+  ['--upstream', 'ftp://api.example.com'],
+  ['--authz', 'nowhere'],
+  ['--authz', 'host:0'],
+  ['--usage', 'unix:relative'],
+])('config render refuses %s %s', async (...words) => {
+  expect(await render(...words)).toMatchObject({ exitCode: 2, stdout: '' });
+});
+
+test('an upstream and routes exclude each other', async () => {
+  await writeFile(join(cwd, 'routes.json'), '[]');
+  expect(await render('--upstream', 'http://a', '--routes', 'routes.json')).toMatchObject({ exitCode: 2, stdout: '' });
+});
+
+test('config validate accepts what config render prints', async () => {
+  await writeFile(join(cwd, 'envoy.yaml'), (await render()).stdout);
+  const env = { ENVOY_PATH: await fakeEnvoy() };
+  const { exitCode, stdout } = await runCli(['config', 'validate', '--envoy', 'envoy.yaml', '-o', 'json'], { cwd, env });
+  expect(exitCode).toBe(0);
+  const printed = JSON.parse(stdout) as unknown;
+  expect(printed).toEqual({ file: 'envoy.yaml', valid: true, envoy_version: '1.40.0', problems: [] });
+  expect(fieldsOf(printed)).toEqual(fieldsOf(SHAPES['config validate']));
+});
+
+test('config validate without an Envoy says that none was asked', async () => {
+  const env = { PATH: '/nonexistent' };
+  const { exitCode, stderr } = await runCli(['config', 'validate', '--envoy', 'envoy.yaml'], { cwd, env });
+  expect(exitCode).toBe(0);
+  expect(stderr).toContain('No Envoy');
+});
+
+test('config validate names what is wrong, with exit code 1', async () => {
+  const text = (await render()).stdout.replaceAll('cluster_name: authz', 'cluster_name: gone');
+  await writeFile(join(cwd, 'broken.yaml'), text);
+  const env = { ENVOY_PATH: await fakeEnvoy() };
+  const { exitCode, stdout } = await runCli(['config', 'validate', '--envoy', 'broken.yaml', '-o', 'json'], { cwd, env });
+  expect(exitCode).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({ valid: false, problems: [expect.stringContaining('"gone"')] });
+});
+
+test('config validate --ratelimit says that it cannot', async () => {
+  const { exitCode, stderr } = await runCli(['config', 'validate', '--ratelimit', 'limits.yaml'], { cwd });
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain('not supported');
+});

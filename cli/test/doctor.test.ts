@@ -1,0 +1,145 @@
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Database, openDatabase } from '@tollgate/postgres/database';
+import { freshDatabase } from '@tollgate/testing/database';
+import { type RedisServer, startRedis } from '@tollgate/testing/redis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { fieldsOf, SHAPES } from './json-shapes.js';
+import { runCli } from './run-cli.js';
+
+type Finding = { check: string; status: 'ok' | 'warn' | 'fail'; detail: string; next_step: string | null };
+
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let db: Database;
+let redis: RedisServer;
+let health: Server;
+let healthUrl: string;
+
+beforeAll(async () => {
+  [database, redis] = await Promise.all([
+    freshDatabase(),
+    startRedis({ args: ['--user', 'doctor', 'on', '>canary-password', '~*', '+@all'] }),
+  ]);
+  const options = { url: database.url, maxConnections: 1, connectTimeoutMs: 5_000, statementTimeoutMs: 5_000 };
+  db = openDatabase({ ...options, applicationName: 'test', onError: () => {} });
+  health = createServer((request, response) => {
+    const isDown = request.url?.startsWith('/down') === true;
+    const components = isDown ? { database: { status: 'down', detail: 'gone' } } : {};
+    response.writeHead(isDown ? 503 : 200).end(JSON.stringify({ status: isDown ? 'unavailable' : 'ok', components }));
+  });
+  await new Promise<void>((resolve) => health.listen(0, '127.0.0.1', resolve));
+  healthUrl = `http://127.0.0.1:${(health.address() as AddressInfo).port}`;
+});
+afterAll(async () => {
+  health.close();
+  await Promise.all([db.close(), redis.close()]);
+  await database.close();
+});
+
+async function gatewayFolder(services: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'tollgate-cli-'));
+  const content = { pid: 1, gatewayUrl: healthUrl, adminUrl: healthUrl, databaseUrl: database.url, services };
+  await mkdir(join(folder, '.tollgate'));
+  await writeFile(join(folder, '.tollgate', 'gateway.json'), JSON.stringify(content));
+  return folder;
+}
+
+const redisUrl = (password = 'canary-password') => redis.url.replace('redis://', `redis://doctor:${password}@`);
+
+async function examine(
+  env: Record<string, string>,
+  cwd?: string,
+): Promise<{ exitCode: number | null; findings: Map<string, Finding> }> {
+  const { exitCode, stdout, stderr } = await runCli(['doctor', '-o', 'json'], { env, ...(cwd === undefined ? {} : { cwd }) });
+  expect(`${stdout}${stderr}`).not.toContain('canary-password');
+  const rows = JSON.parse(stdout) as Finding[];
+  for (const { status, next_step } of rows) expect(next_step === null).toBe(status === 'ok');
+  return { exitCode, findings: new Map(rows.map((row) => [row.check, row])) };
+}
+
+test('a whole gateway is well, each part in its line', async () => {
+  const cwd = await gatewayFolder({ authz: healthUrl, ratelimit: healthUrl });
+  const { exitCode, findings } = await examine({ REDIS_URL: redisUrl() }, cwd);
+  expect([...findings.keys()]).toEqual([
+    'settings',
+    'database',
+    'migrations',
+    'change feed',
+    'redis',
+    'envoy',
+    'authz',
+    'ratelimit',
+    'clock',
+  ]);
+  expect([...findings.values()].filter(({ status }) => status !== 'ok')).toEqual([]);
+  expect(findings.get('database')?.detail).toMatch(/^PostgreSQL \d+/);
+  expect(fieldsOf([...findings.values()][0])).toEqual(fieldsOf(SHAPES.doctor));
+  expect(exitCode).toBe(0);
+});
+
+test('a service that is not ready fails, and says of what', async () => {
+  const { exitCode, findings } = await examine(
+    {},
+    await gatewayFolder({ authz: `${healthUrl}/down`, writer: 'http://127.0.0.1:1' }),
+  );
+  expect(exitCode).toBe(1);
+  expect(findings.get('authz')).toMatchObject({ status: 'fail', detail: expect.stringContaining('database down (gone)') });
+  expect(findings.get('writer')).toMatchObject({ status: 'fail' });
+  expect(findings.get('envoy')).toMatchObject({ status: 'ok' });
+});
+
+test('without a gateway in this folder the rest is looked at all the same', async () => {
+  const { exitCode, findings } = await examine({ DATABASE_URL: database.url });
+  expect(exitCode).toBe(0);
+  expect(findings.get('gateway')).toMatchObject({ status: 'warn' });
+});
+
+test('a Redis that evicts, refuses or is gone fails', async () => {
+  const env = { DATABASE_URL: database.url };
+  const evicting = await startRedis({ args: ['--maxmemory-policy', 'allkeys-lru'] });
+  const found = await examine({ ...env, REDIS_URL: evicting.url });
+  expect(found.findings.get('redis')).toMatchObject({ status: 'fail', detail: expect.stringContaining('allkeys-lru') });
+  await evicting.close();
+  expect((await examine({ ...env, REDIS_URL: evicting.url })).findings.get('redis')).toMatchObject({ status: 'fail' });
+  const refused = await examine({ ...env, REDIS_URL: redisUrl('wrong') });
+  expect(refused.exitCode).toBe(1);
+  expect(refused.findings.get('redis')).toMatchObject({ status: 'fail', detail: expect.stringContaining('WRONGPASS') });
+});
+
+test('a switched-off trigger of the change feed fails', async () => {
+  await db.query('ALTER TABLE api_keys DISABLE TRIGGER api_keys_updated');
+  const { exitCode, findings } = await examine({ DATABASE_URL: database.url });
+  await db.query('ALTER TABLE api_keys ENABLE TRIGGER api_keys_updated');
+  expect(exitCode).toBe(1);
+  expect(findings.get('change feed')).toMatchObject({ status: 'fail', detail: expect.stringContaining('api_keys_updated') });
+});
+
+test('a database without our tables is told to be migrated', async () => {
+  const empty = await freshDatabase({ isMigrated: false });
+  const { exitCode, findings } = await examine({ DATABASE_URL: empty.url });
+  await empty.close();
+  expect(exitCode).toBe(1);
+  expect(findings.get('migrations')).toMatchObject({ status: 'fail', next_step: 'Run tollgate migrate up.' });
+});
+
+test('bad settings, no database and one that is gone are findings, and no end', async () => {
+  expect((await examine({ DATABASE_URL: 'canary-password' })).findings.get('settings')).toMatchObject({ status: 'fail' });
+  expect((await examine({})).findings.get('database')).toMatchObject({ status: 'fail' });
+  const gone = await examine({ DATABASE_URL: 'postgres://a:canary-password@127.0.0.1:1/b' });
+  expect(gone.findings.get('database')).toMatchObject({ status: 'fail' });
+  expect(gone.exitCode).toBe(1);
+});
+
+test('an event log that nobody has stored is told with its size', async () => {
+  const folder = await gatewayFolder({});
+  const events = join(folder, '.tollgate', 'events');
+  const { openFileEventLogWriter } = await import('@tollgate/event-log/file/file-event-log-writer');
+  await (await openFileEventLogWriter({ folder: events })).close();
+  expect((await examine({}, folder)).findings.get('event log')).toMatchObject({
+    status: 'ok',
+    detail: expect.stringContaining('0.0 MiB'),
+  });
+});

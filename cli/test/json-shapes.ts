@@ -1,0 +1,69 @@
+/** What `-o json` prints, as docs/cli.md shows it. The tests hold what is really printed to the same fields. */
+const LIMITS = { per_minute: 1000, burst: 1500, per_day: 100000, per_month: null };
+const NO_LIMITS = { per_minute: null, burst: null, per_day: null, per_month: null };
+const ORGANIZATION_ID = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
+const KEY_ID = '0f8fad5b-d9cb-469f-a165-70867728950e';
+
+export const SHAPES = {
+  organization: {
+    id: ORGANIZATION_ID,
+    name: 'Acme Ltd',
+    plan: 'premium',
+    is_active: true,
+    billing_anchor_day: 1,
+    created_at: '2026-11-23T09:59:48.123Z',
+    limits: LIMITS,
+  },
+  key: {
+    id: KEY_ID,
+    organization_id: ORGANIZATION_ID,
+    name: 'backend',
+    environment: 'live',
+    prefix: 'sk_live_4k2m',
+    scopes: ['orders:read'],
+    created_at: '2026-11-23T09:59:48.123Z',
+    created_by: 'alice',
+    expires_at: null,
+    revoked_at: null,
+    revoked_reason: null,
+    last_used_at: null,
+  },
+  'key verify': {
+    valid: false,
+    code: 'revoked_api_key',
+    message: 'This API key was revoked.',
+    key_id: KEY_ID,
+    organization_id: ORGANIZATION_ID,
+    environment: 'live',
+    plan: 'premium',
+    scopes: ['orders:read'],
+  },
+  plan: { name: 'premium', ...LIMITS },
+  limits: {
+    organization_id: ORGANIZATION_ID,
+    plan: 'premium',
+    limits: LIMITS,
+    override: NO_LIMITS,
+    keys: [{ key_id: KEY_ID, limits: LIMITS, override: NO_LIMITS }],
+  },
+  usage: {
+    period_start: '2026-11-23T00:00:00.000Z',
+    requests: 1200,
+    billable_requests: 1100,
+    billable_units: 1100,
+    request_bytes: 0,
+    response_bytes: 614400,
+    avg_response_time_ms: 12.3,
+    max_response_time_ms: 240.5,
+  },
+  migrate: { name: '0001_organizations', state: 'applied', applied_at: '2026-11-23T09:59:48.123Z' },
+  'config validate': { file: 'envoy.yaml', valid: true, envoy_version: '1.40.0', problems: [] },
+  doctor: { check: 'database', status: 'ok', detail: 'PostgreSQL 18.4 answers', next_step: null },
+};
+
+/** The names of all fields, also of those within others, in their order. */
+export function fieldsOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 0 || typeof value[0] !== 'object' ? 'list' : [fieldsOf(value[0])];
+  if (typeof value !== 'object' || value === null) return 'value';
+  return Object.entries(value).map(([name, inner]) => [name, fieldsOf(inner)]);
+}

@@ -1,0 +1,112 @@
+import { envoyPath } from '@tollgate/testing/envoy';
+import { decodeWith, envoyDescriptors } from '@tollgate/testing/envoy-protos';
+import type protobuf from 'protobufjs';
+import { beforeAll, expect, test } from 'vitest';
+import type { Decision, WindowState } from '../../src/decide.js';
+import { limitResponse, unlimitedResponse } from '../../src/grpc/response.js';
+import { answerOf, CODE, UNIT } from '../envoy-client.js';
+
+const now = new Date('2026-11-23T09:59:48.123Z');
+const NOW_SECONDS = Math.floor(now.getTime() / 1000);
+const minute: WindowState = { window: 'minute', limit: 100, remaining: 149, resetAt: NOW_SECONDS + 1 };
+const day: WindowState = { window: 'day', limit: 10_000, remaining: 9_999, resetAt: NOW_SECONDS + 50_412 };
+const month: WindowState = { window: 'month', limit: 200_000, remaining: 7, resetAt: NOW_SECONDS + 655_212 };
+const allowed = { kind: 'allowed' as const, windows: [minute, day], isDegraded: false };
+const trip = { window: 'minute', limit: 100, remaining: 0, retryAfter: 1, resetAt: NOW_SECONDS + 1 } as const;
+let type: protobuf.Type;
+
+beforeAll(async () => {
+  type = envoyDescriptors(await envoyPath()).lookupType('envoy.service.ratelimit.v3.RateLimitResponse');
+});
+
+function answer(decision: Exclude<Decision, { kind: 'unlimited' }>, requestId: string | null = 'request-1') {
+  return answerOf(decodeWith(type, limitResponse(decision, requestId, now)));
+}
+
+test('what passes carries the headers of each window, its own status and the mark of the limiter', () => {
+  expect(answer(allowed)).toEqual({
+    code: CODE.OK,
+    statuses: [
+      {
+        code: CODE.OK,
+        current_limit: { requests_per_unit: 100, unit: UNIT.MINUTE, name: 'minute' },
+        limit_remaining: 149,
+        duration_until_reset: { seconds: 1 },
+      },
+    ],
+    headers: {
+      'X-RateLimit-Limit-Minute': '100',
+      'X-RateLimit-Remaining-Minute': '149',
+      'X-RateLimit-Reset-Minute': String(NOW_SECONDS + 1),
+      'X-RateLimit-Limit-Day': '10000',
+      'X-RateLimit-Remaining-Day': '9999',
+      'X-RateLimit-Reset-Day': String(NOW_SECONDS + 50_412),
+    },
+    body: '',
+    metadata: { decision: 'allowed' },
+  });
+});
+
+test('a month is shown where there is one, and the window with the least left is the status', () => {
+  const { headers, statuses } = answer({ ...allowed, windows: [minute, day, month] });
+  expect(headers).toMatchObject({ 'X-RateLimit-Limit-Month': '200000', 'X-RateLimit-Remaining-Month': '7' });
+  expect(statuses).toMatchObject([{ current_limit: { unit: UNIT.MONTH }, limit_remaining: 7 }]);
+});
+
+test('an answer without the store says so in a header', () => {
+  expect(answer({ ...allowed, isDegraded: true }).headers).toMatchObject({ 'X-RateLimit-Degraded': 'true' });
+  expect(answer(allowed).headers).not.toHaveProperty('X-RateLimit-Degraded');
+});
+
+test('what is over a limit gets its code, the headers, Retry-After and a body of JSON', () => {
+  const windows = [{ ...minute, remaining: 0 }, day];
+  const { code, headers, body, metadata } = answer({ kind: 'limited', windows, isDegraded: false, trip });
+  expect(code).toBe(CODE.OVER_LIMIT);
+  expect(metadata).toEqual({ decision: 'limited' });
+  expect(headers).toMatchObject({
+    'X-RateLimit-Remaining-Minute': '0',
+    'X-RateLimit-Remaining-Day': '9999',
+    'Retry-After': '1',
+    'content-type': 'application/json',
+  });
+  expect(JSON.parse(body)).toEqual({
+    error: {
+      code: 'rate_limit_exceeded',
+      message: expect.any(String),
+      details: { limit_type: 'minute', limit: 100, remaining: 0, reset_at: '2026-11-23T09:59:49Z', retry_after: 1 },
+    },
+    timestamp: '2026-11-23T09:59:48.123Z',
+    request_id: 'request-1',
+  });
+});
+
+test.each(['day', 'month'] as const)('a %s that is used up is a quota', (window) => {
+  const limited = answer({ kind: 'limited', windows: [day], isDegraded: false, trip: { ...trip, window } }, null);
+  const { error } = JSON.parse(limited.body) as { error: object };
+  expect(error).toMatchObject({ code: 'quota_exceeded', details: { limit_type: window } });
+});
+
+test('a cost that never fits has no Retry-After, in the header and in the body', () => {
+  const never = { ...trip, retryAfter: undefined };
+  const { headers, body } = answer({ kind: 'limited', windows: [minute], isDegraded: false, trip: never });
+  expect(headers).not.toHaveProperty('Retry-After');
+  expect(body).not.toContain('retry_after');
+});
+
+test('limits beyond 32 bits are shown whole in the headers, and as the most that fits in the status', () => {
+  const vast = { ...day, limit: 10 ** 12, remaining: 10 ** 12 - 1 };
+  const { headers, statuses } = answer({ ...allowed, windows: [vast] });
+  expect(headers).toMatchObject({ 'X-RateLimit-Limit-Day': '1000000000000', 'X-RateLimit-Remaining-Day': '999999999999' });
+  expect(statuses).toMatchObject([{ current_limit: { requests_per_unit: 0xffffffff }, limit_remaining: 0xffffffff }]);
+});
+
+test('what is not limited passes with one status for each descriptor, and is marked all the same', () => {
+  const decoded = answerOf(decodeWith(type, unlimitedResponse(2)));
+  expect(decoded).toEqual({
+    code: CODE.OK,
+    statuses: [{ code: CODE.OK }, { code: CODE.OK }],
+    headers: {},
+    body: '',
+    metadata: { decision: 'unlimited' },
+  });
+});
