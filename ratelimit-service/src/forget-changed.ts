@@ -8,8 +8,11 @@ export interface ChangedSubject {
   subject: string;
 }
 
-/** Drops from the cache what a change may have made wrong. A plan may be any organization's, so it clears all. */
+/**
+ * Has what a change may have made wrong read again before it is used. It is expired and not dropped: should the database not
+ * answer just then, the last known limits are better than none. A plan may be any organization's, so it expires all.
+ */
 export function forgetChanged(cache: RecordCache<OrganizationLimits>, { kind, subject }: ChangedSubject): void {
-  if (kind === 'organization' || kind === 'limits') cache.drop(subject);
-  else if (kind === 'plan' || kind === 'reload') cache.clear();
+  if (kind === 'organization' || kind === 'limits') cache.expire(subject);
+  else if (kind === 'plan' || kind === 'reload') cache.expire();
 }

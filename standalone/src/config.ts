@@ -81,19 +81,28 @@ export type ServiceName = 'authz' | 'ratelimit' | 'collector' | 'writer';
 
 /** What each service is told here, over the user's own settings: its socket for Envoy, and a free port for its health. */
 export function serviceSettings(
-  { dataFolder, redisUrl }: StandaloneConfig,
+  { dataFolder, redisUrl }: Pick<StandaloneConfig, 'dataFolder' | 'redisUrl'>,
   databaseUrl: string,
   socketFolder: string,
 ): Record<ServiceName, Record<string, string>> {
   // Only the twin as a file could stand against it.
   const database = { DATABASE_URL: databaseUrl, DATABASE_URL_FILE: '' };
   const admin = { ADMIN_LISTEN: '127.0.0.1:0' };
+  // A user's TLS is for services that Envoy reaches over a network; here it reaches them over sockets of this user alone.
+  const grpc = { TLS_CERT_FILE: '', TLS_KEY_FILE: '', TLS_CA_FILE: '', TLS_ALLOWED_SANS: '', DRAIN_TIME: '0s' };
   const at = (service: ServiceName): string => `unix:${join(socketFolder, `${service}.sock`)}`;
   const store = redisUrl === undefined ? 'memory' : 'redis';
   return {
-    authz: { ...database, ...admin, AUTHZ_LISTEN: at('authz') },
-    ratelimit: { ...database, ...admin, RATELIMIT_LISTEN: at('ratelimit'), RATELIMIT_STORE: store, DATA_DIR: dataFolder },
-    collector: { ...admin, COLLECTOR_LISTEN: at('collector'), DATA_DIR: dataFolder },
+    authz: { ...database, ...admin, ...grpc, AUTHZ_LISTEN: at('authz') },
+    ratelimit: {
+      ...database,
+      ...admin,
+      ...grpc,
+      RATELIMIT_LISTEN: at('ratelimit'),
+      RATELIMIT_STORE: store,
+      DATA_DIR: dataFolder,
+    },
+    collector: { ...admin, ...grpc, COLLECTOR_LISTEN: at('collector'), DATA_DIR: dataFolder },
     writer: { ...database, ...admin, DATA_DIR: dataFolder },
   };
 }

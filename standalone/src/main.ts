@@ -1,9 +1,10 @@
 import { homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { readOrExit, runService } from '@tollgate/service-kit/lifecycle';
 import { readyJson, readyText } from './announce.js';
-import { readConfig, SETTINGS } from './config.js';
+import { readArguments } from './arguments.js';
+import { readAllSettings } from './check-settings.js';
+import { SETTINGS } from './config.js';
 import { helpOf } from './help.js';
 import { openLogFile } from './log-file.js';
 import { startStandalone } from './service.js';
@@ -13,15 +14,19 @@ const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 /** Envoy's drain, the last batch and PostgreSQL's shutdown, one after the other. */
 const CLOSE_DEADLINE_MS = 30_000;
 
-const { values: args } = parseArgs({
-  options: { json: { type: 'boolean' }, infrastructure: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-});
-if (args.help) {
+const WRONG_USE = 2;
+
+const args = readArguments(process.argv.slice(2));
+if (args.kind === 'wrong') {
+  process.stderr.write(`tollgate: ${args.problem}\n`);
+  process.exit(WRONG_USE);
+}
+if (args.kind === 'help') {
   process.stdout.write(helpOf(SETTINGS));
   process.exit(0);
 }
 
-const config = readOrExit(process, 'tollgate', () => readConfig(process.env, homedir()));
+const config = readOrExit(process, 'tollgate', () => readAllSettings(process.env, homedir()));
 const logFile = openLogFile(config.dataFolder);
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 

@@ -14,6 +14,7 @@ import { type Demo, demoIn } from './demo.js';
 import { startDemoUpstream } from './demo-upstream.js';
 import { removeGatewayFile, writeGatewayFile } from './gateway-file.js';
 import { nodeIdOf } from './node-id.js';
+import { checkPort } from './port-check.js';
 import { startServices } from './services.js';
 import { makeSocketFolder } from './socket-folder.js';
 
@@ -69,6 +70,9 @@ async function startParts(
 ): Promise<Standalone> {
   const { dataFolder } = config;
   await takeDataFolder(dataFolder, options, closers);
+  // After the orphans have gone, which may have held them, and before anything that takes its time.
+  await checkPort('GATEWAY_PORT', '0.0.0.0', config.gatewayPort);
+  await checkPort('ENVOY_ADMIN_PORT', '127.0.0.1', config.envoyAdminPort);
   const envoySearch = { envoyPath: config.envoyPath, cacheFolder: config.cacheFolder, log: options.progress };
   const [envoyBinary, databaseUrl] = await Promise.all([findEnvoy(envoySearch), startDatabase(config, options, closers)]);
   const demo = await demoIn(databaseUrl, dataFolder);

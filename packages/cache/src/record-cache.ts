@@ -40,6 +40,11 @@ export interface RecordCache<Value> {
   /** Forgets these records, and every load in flight, whose record nobody can know yet. Absences stay. */
   dropWhere(isConcerned: (value: Value, key: string) => boolean): void;
   clear(): void;
+  /**
+   * For records that may be out of date and are still better than none: they are read again at their next use, and `getStale`
+   * answers with them while that fails. Without a key all of them. Loads in flight are not kept, absences are forgotten.
+   */
+  expire(key?: string): void;
   /** Records held, old ones included. */
   size(): number;
 }
@@ -147,6 +152,20 @@ export function createRecordCache<Value>(options: RecordCacheOptions<Value>): Re
       flights.clear();
       entries.clear();
       absences.clear();
+    },
+    expire(key) {
+      if (key === undefined) {
+        flights.clear();
+        absences.clear();
+        entries.forEach((entry) => {
+          entry.expiresAtMs = 0;
+        });
+        return;
+      }
+      flights.delete(key);
+      absences.delete(key);
+      const entry = entries.peek(key);
+      if (entry !== undefined) entry.expiresAtMs = 0;
     },
     size: () => entries.size,
   };

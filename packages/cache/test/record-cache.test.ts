@@ -234,6 +234,37 @@ test('refreshes leave half of the room to misses', async () => {
   expect(source.reads.slice(4).map((read) => read.key)).toEqual(['a', 'b']);
 });
 
+test('what is expired is read again before it is used, and is still there while that fails', async () => {
+  const source = handSource();
+  const cache = aCache(source.load);
+  for (const [i, key] of ['a', 'b'].entries()) {
+    const loading = cache.load(key, NOW);
+    source.read(i).answer(`old ${key}`);
+    await loading;
+  }
+  cache.expire('a');
+  expect([cache.get('a', NOW), cache.getStale('a'), cache.get('b', NOW)]).toEqual([undefined, 'old a', 'old b']);
+  cache.expire();
+  expect([cache.get('b', NOW), cache.getStale('b')]).toEqual([undefined, 'old b']);
+  const loading = cache.load('b', NOW);
+  source.read(2).answer('new b');
+  await loading;
+  expect(cache.get('b', NOW)).toBe('new b');
+});
+
+test.each([['one', 'k'] as const, ['all', undefined] as const])(
+  'a read that began before %s expired is not kept',
+  async (_, key) => {
+    const source = handSource();
+    const cache = aCache(source.load);
+    const loading = cache.load('k', NOW);
+    cache.expire(key);
+    source.read(0).answer('read before');
+    await loading;
+    expect(cache.get('k', NOW)).toBeUndefined();
+  },
+);
+
 test.each(['max', 'negativeMax', 'maxLoads'])('a cache without a bound (%s) is refused', (name) => {
   for (const value of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
     expect(() => aCache(async () => undefined, { [name]: value })).toThrow(RangeError);

@@ -84,8 +84,8 @@ export function createMetrics(service: string, version: string = VERSION): Metri
   };
 
   metrics
-    .gauge({ name: 'tollgate_build_info', help: 'Always 1; the labels tell what runs.', labels: ['version', 'node'] })
-    .with({ version, node: process.version })
+    .gauge({ name: 'tollgate_build_info', help: 'Always 1; the label tells what runs.', labels: ['version'] })
+    .with({ version })
     .set(1);
   return metrics;
 }

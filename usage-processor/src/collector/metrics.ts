@@ -1,5 +1,7 @@
 import type { Metrics } from '@tollgate/service-kit/metrics';
-import type { Stage } from './grpc/access-log.js';
+
+/** How far what came in has got. */
+export type Stage = 'received' | 'not_usage' | 'refused' | 'bad_units' | 'unlimited' | 'produced';
 
 /** The collector's own metrics, with every label in place from the start. */
 export function createCollectorMetrics(metrics: Metrics) {
