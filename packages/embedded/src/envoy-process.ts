@@ -98,24 +98,31 @@ async function readyAdminUrl(envoy: BackgroundProcess, adminFile: string): Promi
 
 /**
  * The order matters: Envoy writes nothing of its gRPC access log at exit, and cuts what is in flight.
- * 1. balancers see it unhealthy, new connections are refused; 2. requests end; 3. both logs are flushed; 4. it ends.
+ * 1. new connections are refused, and answers end the old ones; 2. requests end; 3. both logs are flushed; 4. it ends.
  */
 async function drainAndStop(envoy: BackgroundProcess, adminUrl: string, { drainMs, logFlushMs }: DrainOptions): Promise<void> {
   if (!envoy.isRunning()) return;
   await adminCall(adminUrl, 'POST', '/healthcheck/fail');
-  await adminCall(adminUrl, 'POST', '/drain_listeners?graceful&skip_exit');
+  // Not "graceful", which goes on accepting for as long as Envoy's drain time, ten minutes by default.
+  await adminCall(adminUrl, 'POST', '/drain_listeners');
   const endMs = Date.now() + drainMs;
-  while (envoy.isRunning() && Date.now() < endMs && (await hasActiveRequests(adminUrl))) await delay(LOOK_AGAIN_MS);
-  if (envoy.isRunning()) await delay(2 * Math.max(logFlushMs, FILE_FLUSH_MS));
+  let isQuiet = false;
+  while (!isQuiet && envoy.isRunning()) {
+    while (envoy.isRunning() && Date.now() < endMs && (await requestCount(adminUrl, 'active')) !== 0) await delay(LOOK_AGAIN_MS);
+    const begun = await requestCount(adminUrl, 'total');
+    if (envoy.isRunning()) await delay(2 * Math.max(logFlushMs, FILE_FLUSH_MS));
+    // A caller may have used an old connection once more: what it sent is not flushed yet.
+    isQuiet = Date.now() >= endMs || (await requestCount(adminUrl, 'total')) === begun;
+  }
   await adminCall(adminUrl, 'POST', '/quitquitquit');
   if (!(await exitsWithin(envoy, QUIT_DEADLINE_MS))) await stopInSteps(envoy, STOP_STEPS);
 }
 
-/** Requests of the admin listener itself are counted apart, under http.admin. */
-async function hasActiveRequests(adminUrl: string): Promise<boolean> {
-  const stats = await adminCall(adminUrl, 'GET', '/stats?filter=^http\\..*\\.downstream_rq_active$');
-  if (stats === undefined) return true;
-  return stats.split('\n').some((line) => line !== '' && !line.startsWith('http.admin.') && !line.endsWith(': 0'));
+/** Undefined where Envoy does not say. Requests of the admin listener itself are counted apart, under http.admin. */
+async function requestCount(adminUrl: string, which: 'active' | 'total'): Promise<number | undefined> {
+  const stats = await adminCall(adminUrl, 'GET', `/stats?filter=^http\\..*\\.downstream_rq_${which}$`);
+  const lines = stats?.split('\n').filter((line) => line !== '' && !line.startsWith('http.admin.'));
+  return lines?.reduce((sum, line) => sum + Number(line.slice(line.indexOf(': ') + 2)), 0);
 }
 
 /** The answer's body; undefined when Envoy does not answer with 200 in time. */

@@ -1,0 +1,75 @@
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+import { readAllSettings } from '@tollgate/standalone/check-settings';
+import { readConfig, serviceSettings } from '@tollgate/standalone/config';
+import { expect, test } from 'vitest';
+
+const read = (env: Record<string, string>) => readConfig(env, '/me');
+
+test('without any setting there is a whole gateway in this folder', () => {
+  expect(read({})).toMatchObject({
+    gatewayPort: 8080,
+    envoyAdminPort: 9901,
+    upstreamUrl: undefined,
+    upstreamTimeoutMs: 15_000,
+    dataFolder: resolve('.tollgate'),
+    cacheFolder: '/me/.cache/tollgate',
+    databaseUrl: undefined,
+    redisUrl: undefined,
+    tls: undefined,
+  });
+});
+
+test('a certificate without its key is refused, and the other way round', () => {
+  expect(() => read({ GATEWAY_TLS_CERT_FILE: 'a.pem' })).toThrow('belong together');
+  expect(() => read({ GATEWAY_TLS_KEY_FILE: 'a.key' })).toThrow('belong together');
+  const { tls } = read({ GATEWAY_TLS_CERT_FILE: 'a.pem', GATEWAY_TLS_KEY_FILE: '/b.key' });
+  expect(tls).toEqual({ certFile: resolve('a.pem'), keyFile: '/b.key' });
+});
+
+test('Kafka is refused as long as it would silently be ignored', () => {
+  expect(() => read({ KAFKA_BROKERS: 'localhost:9092' })).toThrow(/KAFKA_BROKERS must not be set/);
+});
+
+test("every mistake is told at once and each once, in the services' own settings too", () => {
+  const env = { GATEWAY_PORT: '-1', LOG_LEVEL: 'loud', KEY_CACHE_SIZE: 'many', USAGE_PATH: 'some', RATELIMIT_INSTANCES: '0' };
+  let message = '';
+  try {
+    readAllSettings(env, homedir());
+  } catch (error) {
+    message = String(error);
+  }
+  for (const name of Object.keys(env)) expect(message.split(`  ${name} `)).toHaveLength(2);
+});
+
+test('an upstream that Envoy could not be told of is a bad setting', () => {
+  expect(() => readAllSettings({ UPSTREAM_URL: 'http://localhost:3000/base' }, homedir())).toThrow(/UPSTREAM_URL must be a host/);
+});
+
+test('no secret stands in the words about a mistake', () => {
+  const env = { DATABASE_URL: 'mysql://me:open-sesame@db/x', REDIS_URL: 'http://:open-sesame@redis' };
+  expect(() => readAllSettings(env, homedir())).toThrow(/DATABASE_URL[\s\S]*REDIS_URL/);
+  expect(() => readAllSettings(env, homedir())).not.toThrow(/open-sesame/);
+});
+
+test('what every part takes is read in one go, and good settings pass', () => {
+  const env = { MAX_STALE: '1m', REDIS_URL: 'redis://localhost', USAGE_PATH: 'route' };
+  expect(readAllSettings(env, homedir())).toEqual(readConfig(env, homedir()));
+});
+
+test('each service listens on a socket of its own and knows the one database, whatever the user has set for it', () => {
+  const settings = serviceSettings({ dataFolder: '/data', redisUrl: undefined }, 'postgres://db', '/run');
+  expect(settings).toMatchObject({
+    authz: {
+      AUTHZ_LISTEN: 'unix:/run/authz.sock',
+      DATABASE_URL: 'postgres://db',
+      DATABASE_URL_FILE: '',
+      ADMIN_LISTEN: '127.0.0.1:0',
+    },
+    ratelimit: { RATELIMIT_LISTEN: 'unix:/run/ratelimit.sock', RATELIMIT_STORE: 'memory', DATA_DIR: '/data' },
+    collector: { COLLECTOR_LISTEN: 'unix:/run/collector.sock', DATA_DIR: '/data' },
+    writer: { DATABASE_URL: 'postgres://db', DATA_DIR: '/data' },
+  });
+  const withRedis = serviceSettings({ dataFolder: '/data', redisUrl: 'redis://redis' }, 'postgres://db', '/run');
+  expect(withRedis.ratelimit['RATELIMIT_STORE']).toBe('redis');
+});
