@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createRecordCache, type RecordCache } from '@tollgate/cache/record-cache';
 import type { OrganizationLimits } from '@tollgate/domain/limits';
 import { createDegradingLimitStore, type DegradingLimitStore } from '@tollgate/limit-store/degrading-limit-store';
@@ -25,7 +26,7 @@ import { createRateLimitMetrics, type RateLimitMetrics } from './metrics.js';
 export interface RateLimitService {
   address: string;
   adminAddress: string;
-  /** Resolves when the first changes were read. */
+  /** Resolves when the first changes were read, and a connection to database and store has answered or was waited for long enough. */
   ready: Promise<void>;
   close(): Promise<void>;
 }
@@ -37,6 +38,9 @@ export interface RateLimitOverrides {
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Pushed changes keep limits true; this age is the belt to those braces. */
 const LIMITS_TTL_MS = 15 * 60_000;
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+const STORE_WAIT_MS = 2_000;
+const STORE_ASK_EVERY_MS = 25;
 const ABSENT_TTL_MS = 5_000;
 const ABSENT_ORGANIZATIONS = 10_000;
 const MAX_LOADS = 1_000;
@@ -86,7 +90,14 @@ export async function startRateLimitService(
   };
   try {
     const limits = { maxInFlight: MAX_WAITING_CALLS, maxConnectionAgeMs: CONNECTION_AGE_MS };
-    grpc = await startGrpcServer({ listen: config.listen, methods: [shouldRateLimit], log, ...grpcServing(config), ...limits });
+    grpc = await startGrpcServer({
+      listen: config.listen,
+      methods: [shouldRateLimit],
+      log,
+      metrics,
+      ...grpcServing(config),
+      ...limits,
+    });
     const admin = await startAdminServer({
       listen: config.adminListen,
       metrics,
@@ -96,7 +107,8 @@ export async function startRateLimitService(
       components: async () => componentsOf(changes.isConnected(), store.isDegraded(), config.storeDown),
     });
     const close = (): Promise<void> => release().finally(() => admin.close());
-    return { address: grpc.address, adminAddress: admin.address, ready: changes.ready, close };
+    const ready = changes.ready.then(() => warmUp(db, store));
+    return { address: grpc.address, adminAddress: admin.address, ready, close };
   } catch (error) {
     await release();
     throw error;
@@ -159,6 +171,23 @@ function followLimits(databaseUrl: string, cache: RecordCache<OrganizationLimits
     onError: (error) => log.warn({ err: error }, 'changes cannot be followed'),
   });
   return { ready, isConnected: () => feed.trust() !== 'unreachable', close: () => feed.close() };
+}
+
+/** Envoy waits 50 ms for us: the first caller should not be the one who pays for opening connections. */
+async function warmUp(db: Database, store: LimitStore): Promise<void> {
+  await Promise.allSettled([findOrganizationLimits(db, NOBODY), reach(store)]);
+}
+
+async function reach(store: LimitStore): Promise<void> {
+  const endMs = performance.now() + STORE_WAIT_MS;
+  while (performance.now() < endMs) {
+    const isThere = await store.ping().then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return;
+    await delay(STORE_ASK_EVERY_MS);
+  }
 }
 
 function openStore(config: RateLimitConfig, log: Logger): DegradingLimitStore {

@@ -38,6 +38,10 @@ export const SETTINGS = {
     optional: true,
     describe: 'Replaces the embedded PostgreSQL.',
   }),
+  usageDatabaseUrl: secretField('USAGE_DATABASE_URL', url('postgres', 'postgresql'), {
+    optional: true,
+    describe: 'Keeps usage in a database of its own.',
+  }),
   redisUrl: secretField('REDIS_URL', url('redis', 'rediss'), { optional: true, describe: 'Replaces the in-process limits.' }),
   kafkaBrokers: field(
     'KAFKA_BROKERS',

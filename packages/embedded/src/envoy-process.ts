@@ -27,7 +27,7 @@ export type EnvoyOptions = {
 export type DrainOptions = {
   /** How long requests in flight may take to end. */
   drainMs: number;
-  /** The longest of Envoy's access-log flush intervals. */
+  /** The flush interval of the gRPC access log. */
   logFlushMs: number;
 };
 
@@ -110,7 +110,7 @@ async function drainAndStop(envoy: BackgroundProcess, adminUrl: string, { drainM
   while (!isQuiet && envoy.isRunning()) {
     while (envoy.isRunning() && Date.now() < endMs && (await requestCount(adminUrl, 'active')) !== 0) await delay(LOOK_AGAIN_MS);
     const begun = await requestCount(adminUrl, 'total');
-    if (envoy.isRunning()) await delay(2 * Math.max(logFlushMs, FILE_FLUSH_MS));
+    if (envoy.isRunning()) await delay(2 * logFlushMs); // file logs are flushed at exit
     // A caller may have used an old connection once more: what it sent is not flushed yet.
     isQuiet = Date.now() >= endMs || (await requestCount(adminUrl, 'total')) === begun;
   }

@@ -35,6 +35,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
     ...connectionOptions(options),
     max: options.maxConnections,
+    // One stays open, so that the first look-up after a quiet while does not wait for a connection.
+    min: 1,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     idle_in_transaction_session_timeout: options.statementTimeoutMs * 2,
   });
