@@ -7,8 +7,9 @@ import { startServices } from './services.js';
 
 let close: (() => Promise<void>) | undefined;
 
-/** Once a run, before the first test: starts or finds what the tests need, names it in the environment, and says what it is. */
+/** Once a run, however many projects ask for it, before the first test: starts or finds what the tests need, names it in the environment, and says what it is. */
 export async function setup(): Promise<void> {
+  if (process.env['TEST_RUN_FOLDER'] !== undefined) return;
   await removeDeadRuns();
   const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
   await claimFolder(folder, process.pid);
