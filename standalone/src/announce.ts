@@ -7,12 +7,14 @@ export function readyJson({ gatewayUrl, upstreamUrl, databaseUrl, demo, adminUrl
 }
 
 /** What a newcomer sees when the gateway is ready. */
-export function readyText({ gatewayUrl, upstreamUrl, demo, adminUrl }: Standalone, logPath: string): string {
+export function readyText(standalone: Standalone, logPath: string): string {
+  const { gatewayUrl, demo, adminUrl, upstreamUrl, routes } = standalone;
+  const path = routes?.[0]?.prefix ?? '/hello';
   return `
 Tollgate is ready.
 
   gateway       ${gatewayUrl}
-  upstream      ${upstreamUrl}
+  upstream      ${upstreamUrl ?? routes?.map(({ prefix, upstream }) => `${prefix} → ${upstream}`).join('\n                ')}
   Envoy admin   ${adminUrl}
   log           ${logPath}
   organization  ${demo.organizationId}  (Demo, plan basic)
@@ -20,7 +22,7 @@ Tollgate is ready.
 
 Try it:
 
-  curl -i ${gatewayUrl}/hello -H "X-API-Key: ${demo.apiKey}"
+  curl -i ${gatewayUrl}${path} -H "X-API-Key: ${demo.apiKey}"
   npx tollgate usage show --org Demo
 
 Ctrl-C stops everything and loses nothing.

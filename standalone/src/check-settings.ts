@@ -23,7 +23,7 @@ export function readAllSettings(env: Environment, homeFolder: string): Standalon
   const upstream = config?.upstreamUrl === undefined ? undefined : parseUpstreamUrl(config.upstreamUrl);
   if (upstream?.kind === 'refused') problems.add(`UPSTREAM_URL ${upstream.reason}.`);
   // Addresses that are not known yet; theirs are never wrong.
-  const placeholder = { dataFolder: '.', redisUrl: config?.redisUrl };
+  const placeholder = { dataFolder: '.', redisUrl: config?.redisUrl, environment: env };
   const settings = serviceSettings(placeholder, 'postgres://localhost', '/tmp');
   for (const service of Object.keys(READERS) as ServiceName[]) {
     noting(problems, () => READERS[service]({ ...env, ...settings[service] }));

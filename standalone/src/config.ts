@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import type { GatewayRoute } from '@tollgate/envoy-config/options';
 import { LOG_LEVEL } from '@tollgate/service-kit/log';
 import {
   durationMs,
@@ -13,6 +14,7 @@ import {
   text,
   url,
 } from '@tollgate/service-kit/settings';
+import { readRoutes } from './read-routes.js';
 
 const PORT = { min: 0, max: 65_535 };
 
@@ -25,6 +27,10 @@ export const SETTINGS = {
   upstreamUrl: field('UPSTREAM_URL', url('http', 'https'), {
     optional: true,
     describe: 'The API behind the gateway; without it a demo upstream answers.',
+  }),
+  routesFile: field('ROUTES_FILE', text(), {
+    optional: true,
+    describe: 'Several APIs in place of UPSTREAM_URL: a list of routes in YAML or JSON; see docs/operations.md.',
   }),
   upstreamTimeoutMs: field('UPSTREAM_TIMEOUT', durationMs(), { default: '15s', describe: 'How long the upstream may take.' }),
   corsOrigins: field('CORS_ORIGINS', list(), { optional: true, describe: 'Origins whose browsers may call, parted by commas.' }),
@@ -57,7 +63,9 @@ export const SETTINGS = {
 };
 
 export interface StandaloneConfig
-  extends Omit<SettingsOf<typeof SETTINGS>, 'dataDir' | 'cacheHome' | 'tlsCertFile' | 'tlsKeyFile'> {
+  extends Omit<SettingsOf<typeof SETTINGS>, 'dataDir' | 'cacheHome' | 'routesFile' | 'tlsCertFile' | 'tlsKeyFile'> {
+  /** In place of the one upstream. */
+  routes: readonly GatewayRoute[] | undefined;
   /** Absolute. */
   dataFolder: string;
   cacheFolder: string;
@@ -68,12 +76,16 @@ export interface StandaloneConfig
 
 /** Reads the settings of `npm start`. Throws one SettingsError that names every mistake. */
 export function readConfig(env: Environment, homeFolder: string): StandaloneConfig {
-  const { dataDir, cacheHome, tlsCertFile, tlsKeyFile, ...settings } = readSettings(SETTINGS, env);
+  const { dataDir, cacheHome, routesFile, tlsCertFile, tlsKeyFile, ...settings } = readSettings(SETTINGS, env);
   if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined)) {
     throw new SettingsError(['GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE belong together: set both or none.']);
   }
+  if (routesFile !== undefined && settings.upstreamUrl !== undefined) {
+    throw new SettingsError(['UPSTREAM_URL and ROUTES_FILE exclude each other: set one of them.']);
+  }
   return {
     ...settings,
+    routes: routesFile === undefined ? undefined : readRoutes(routesFile),
     dataFolder: resolve(dataDir),
     cacheFolder: join(cacheHome ?? join(homeFolder, '.cache'), 'tollgate'),
     tls: tlsCertFile && tlsKeyFile ? { certFile: resolve(tlsCertFile), keyFile: resolve(tlsKeyFile) } : undefined,
@@ -85,7 +97,7 @@ export type ServiceName = 'authz' | 'ratelimit' | 'collector' | 'writer';
 
 /** What each service is told here, over the user's own settings: its socket for Envoy, and a free port for its health. */
 export function serviceSettings(
-  { dataFolder, redisUrl }: Pick<StandaloneConfig, 'dataFolder' | 'redisUrl'>,
+  { dataFolder, redisUrl, environment }: Pick<StandaloneConfig, 'dataFolder' | 'redisUrl'> & Partial<StandaloneConfig>,
   databaseUrl: string,
   socketFolder: string,
 ): Record<ServiceName, Record<string, string>> {
@@ -96,8 +108,10 @@ export function serviceSettings(
   const grpc = { TLS_CERT_FILE: '', TLS_KEY_FILE: '', TLS_CA_FILE: '', TLS_ALLOWED_SANS: '', DRAIN_TIME: '0s' };
   const at = (service: ServiceName): string => `unix:${join(socketFolder, `${service}.sock`)}`;
   const store = redisUrl === undefined ? 'memory' : 'redis';
+  // Here the event loop is shared with four other services, and the processors with Envoy and PostgreSQL.
+  const MAX_LOOP_DELAY = environment?.['MAX_LOOP_DELAY'] || '250ms';
   return {
-    authz: { ...database, ...admin, ...grpc, AUTHZ_LISTEN: at('authz') },
+    authz: { ...database, ...admin, ...grpc, AUTHZ_LISTEN: at('authz'), MAX_LOOP_DELAY },
     ratelimit: {
       ...database,
       ...admin,

@@ -1,10 +1,12 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { findEnvoy } from '@tollgate/embedded/envoy-binary';
 import { type RunningEnvoy, startEnvoy } from '@tollgate/embedded/envoy-process';
 import { freePort } from '@tollgate/embedded/free-port';
 import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
+import type { EnvoyConfigOptions, GatewayRoute } from '@tollgate/envoy-config/options';
 import { renderEnvoyConfig } from '@tollgate/envoy-config/render-envoy-config';
+import { renderSecrets } from '@tollgate/envoy-config/secrets';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { VERSION } from '@tollgate/service-kit/version';
 import { type Closers, createClosers } from './closers.js';
@@ -25,7 +27,9 @@ const LOG_FLUSH_MS = 200;
 
 export interface Standalone {
   gatewayUrl: string;
-  upstreamUrl: string;
+  /** The one upstream; undefined where there are routes. */
+  upstreamUrl: string | undefined;
+  routes: readonly GatewayRoute[] | undefined;
   databaseUrl: string;
   adminUrl: string;
   demo: Demo;
@@ -82,7 +86,8 @@ async function startParts(
   const services = serviceSettings(config, databaseUrl, sockets.path);
   const adminAddresses = options.withServices ? await startServices(config, services, closers, loggerOf) : {};
 
-  const upstreamUrl = config.upstreamUrl ?? (await startUpstream(closers));
+  const { routes } = config;
+  const upstreamUrl = config.upstreamUrl ?? (routes === undefined ? await startUpstream(closers) : undefined);
   const gatewayPort = config.gatewayPort || (await freePort());
   const envoy = await startGateway(config, { binary: envoyBinary.path, gatewayPort, upstreamUrl, sockets: sockets.path });
   closers.add('envoy', () => envoy.drainAndStop({ drainMs: DRAIN_MS, logFlushMs: LOG_FLUSH_MS }));
@@ -98,7 +103,7 @@ async function startParts(
     isClosing ? new Promise<never>(() => {}) : `Envoy has ended by itself; its last words are in ${envoyLog}.`,
   );
   return {
-    ...{ gatewayUrl, upstreamUrl, databaseUrl, adminUrl, demo, services, failed },
+    ...{ gatewayUrl, upstreamUrl, routes, databaseUrl, adminUrl, demo, services, failed },
     close() {
       isClosing = true;
       return closers.closeAll();
@@ -122,26 +127,28 @@ async function startUpstream(closers: Closers): Promise<string> {
 
 async function startGateway(
   config: StandaloneConfig,
-  { binary, gatewayPort, upstreamUrl, sockets }: { binary: string; gatewayPort: number; upstreamUrl: string; sockets: string },
+  how: { binary: string; gatewayPort: number; upstreamUrl: string | undefined; sockets: string },
 ): Promise<RunningEnvoy> {
+  const { binary, gatewayPort, upstreamUrl, sockets } = how;
   const { dataFolder } = config;
+  const folder = join(dataFolder, 'envoy');
   const at = (service: ServiceName) => [{ unix: join(sockets, `${service}.sock`) }];
-  return startEnvoy({
-    binary,
-    folder: join(dataFolder, 'envoy'),
-    recordIn: dataFolder,
-    configYaml: renderEnvoyConfig({
-      gateway: { host: '0.0.0.0', port: gatewayPort },
-      admin: { host: '127.0.0.1', port: config.envoyAdminPort },
-      nodeId: await nodeIdOf(dataFolder),
-      version: VERSION,
-      upstreamUrl,
-      upstreamTimeoutMs: config.upstreamTimeoutMs,
-      corsOrigins: config.corsOrigins,
-      tls: config.tls,
-      authz: at('authz'),
-      ratelimit: at('ratelimit'),
-      usage: at('collector'),
-    }),
-  });
+  const options: EnvoyConfigOptions = {
+    gateway: { host: '0.0.0.0', port: gatewayPort },
+    admin: { host: '127.0.0.1', port: config.envoyAdminPort },
+    nodeId: await nodeIdOf(dataFolder),
+    version: VERSION,
+    upstreamUrl,
+    routes: config.routes,
+    upstreamTimeoutMs: config.upstreamTimeoutMs,
+    corsOrigins: config.corsOrigins,
+    tls: config.tls,
+    secretsFolder: resolve(folder),
+    authz: at('authz'),
+    ratelimit: at('ratelimit'),
+    usage: at('collector'),
+  };
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const { path, text } of renderSecrets(options)) await writeFile(path, text);
+  return startEnvoy({ binary, folder, recordIn: dataFolder, configYaml: renderEnvoyConfig(options) });
 }

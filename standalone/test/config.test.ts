@@ -1,5 +1,6 @@
-import { homedir } from 'node:os';
-import { resolve } from 'node:path';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { readAllSettings } from '@tollgate/standalone/check-settings';
 import { readConfig, serviceSettings } from '@tollgate/standalone/config';
 import { expect, test } from 'vitest';
@@ -25,6 +26,18 @@ test('a certificate without its key is refused, and the other way round', () => 
   expect(() => read({ GATEWAY_TLS_KEY_FILE: 'a.key' })).toThrow('belong together');
   const { tls } = read({ GATEWAY_TLS_CERT_FILE: 'a.pem', GATEWAY_TLS_KEY_FILE: '/b.key' });
   expect(tls).toEqual({ certFile: resolve('a.pem'), keyFile: '/b.key' });
+});
+
+test('routes stand in place of the one upstream, and each mistake in their file is told with its line', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tollgate-routes-'));
+  const good = join(folder, 'good.yaml');
+  await writeFile(good, '- { name: api, prefix: /api, upstream: "http://api:3000", timeout: 2s }\n');
+  expect(read({ ROUTES_FILE: good })).toMatchObject({ routes: [{ name: 'api', prefix: '/api', timeoutMs: 2000 }] });
+  expect(() => read({ ROUTES_FILE: good, UPSTREAM_URL: 'http://api:3000' })).toThrow('exclude each other');
+  expect(() => read({ ROUTES_FILE: join(folder, 'none') })).toThrow(/ROUTES_FILE: .*ENOENT/);
+  const bad = join(folder, 'bad.yaml');
+  await writeFile(bad, '- name: api\n  prefix: api\n  upstream: http://api\n  scop: x\n- {}\n');
+  expect(() => readAllSettings({ ROUTES_FILE: bad }, homedir())).toThrow(/bad\.yaml:4: .*"scop"[\s\S]*bad\.yaml:5: /);
 });
 
 test('Kafka is refused as long as it would silently be ignored', () => {

@@ -4,7 +4,7 @@ import { quoted, stacked } from './yaml-text.js';
 
 /** The way of a request through the gateway, top to bottom; its answer comes back bottom to top. */
 export function httpFilters(config: EnvoyConfig): string {
-  return stacked(HEALTH_CHECK, config.corsOrigins.length === 0 ? undefined : CORS, EXT_AUTHZ, RATELIMIT, USAGE_UNITS, ROUTER);
+  return stacked(HEALTH_CHECK, config.corsOrigins.length === 0 ? undefined : CORS, EXT_AUTHZ, RATELIMIT, TRAILERS, USAGE_UNITS, ROUTER);
 }
 
 const HEALTH_CHECK = `# /health/ready: 503 while no authz is healthy (every keyed request would fail), and after POST /healthcheck/fail, so
@@ -79,6 +79,22 @@ const RATELIMIT = `# ratelimit: envoy.service.ratelimit.v3.RateLimitService/Shou
           descriptor_key: key_id
           source: DYNAMIC
           metadata_key: { key: envoy.filters.http.ext_authz, path: [ { key: key_id } ] }
+`;
+
+const TRAILERS = `# What may not stand in a header may not follow in a trailer: a gRPC upstream gets the trailers of a request too.
+- name: envoy.filters.http.header_mutation
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+    mutations:
+      request_trailers_mutations:
+      - remove: x-organization-id
+      - remove: x-api-key-id
+      - remove: x-plan-tier
+      - remove: x-request-id
+      - remove: x-client-request-id
+      - remove: x-api-key
+      - remove: authorization
+      - remove_on_match: { key_matcher: { prefix: x-tollgate- } }
 `;
 
 const USAGE_UNITS = `# The upstream reports what a request was worth in x-usage-units. That is between it and us: moved into metadata, which

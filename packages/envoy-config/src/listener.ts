@@ -1,9 +1,10 @@
 import { accessLogs } from './access-log.js';
 import { httpFilters } from './http-filters.js';
 import { localReplies } from './local-replies.js';
-import type { EnvoyConfig } from './options.js';
+import type { CertificateFiles, EnvoyConfig } from './options.js';
 import { virtualHost } from './routes.js';
-import { envoyAddress, indented, quoted, stacked } from './yaml-text.js';
+import { gatewayCertificate } from './secrets.js';
+import { envoyAddress, indented, seconds, stacked } from './yaml-text.js';
 
 /** The one door of the gateway. */
 export function listener(config: EnvoyConfig): string {
@@ -16,7 +17,7 @@ filter_chains:
     typed_config:
       "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
     indented(6, connectionManager(config)),
-    config.tls === undefined ? undefined : indented(2, callerTls(config.tls)),
+    config.tls === undefined ? undefined : indented(2, callerTls(config.tls, config)),
   );
 }
 
@@ -24,7 +25,7 @@ function connectionManager(config: EnvoyConfig): string {
   return stacked(
     'stat_prefix: edge',
     TRUST,
-    LIMITS,
+    limits(config),
     EARLY_HEADERS,
     '# Every error that Envoy makes itself, in the one shape of ours.',
     'local_reply_config:\n  mappers:',
@@ -38,7 +39,7 @@ function connectionManager(config: EnvoyConfig): string {
   );
 }
 
-const TRUST = `# The caller's address is that of its connection; every x-envoy-* and x-forwarded-* that it sends is cleaned.
+const TRUST = `# The caller's address is that of its connection; what it says of itself in x-envoy-* and x-forwarded-* is not believed.
 # internal_address_config must stay unset: as an empty block it would make loopback internal, hence trusted.
 use_remote_address: true
 # X-Request-ID is always ours, in the request, in the answer and in the usage event.
@@ -49,7 +50,8 @@ normalize_path: true
 merge_slashes: true
 path_with_escaped_slashes_action: REJECT_REQUEST`;
 
-const LIMITS = `max_request_headers_kb: 32
+function limits({ maxStreamMs }: EnvoyConfig): string {
+  return `max_request_headers_kb: 32
 request_headers_timeout: 10s
 stream_idle_timeout: 300s
 common_http_protocol_options:
@@ -58,12 +60,13 @@ common_http_protocol_options:
   headers_with_underscores_action: REJECT_REQUEST
   idle_timeout: 300s
   # Bounds how long a stream lives on that a key opened before it was revoked.
-  max_stream_duration: 3600s
+  max_stream_duration: ${seconds(maxStreamMs)}
 http2_protocol_options:
   max_concurrent_streams: 100
   initial_stream_window_size: 65536
   initial_connection_window_size: 1048576
 upgrade_configs: [ { upgrade_type: websocket } ]`;
+}
 
 const EARLY_HEADERS = `# Before anything else, also on routes that need no key. The order matters: an X-Client-Request-ID means the X-Request-ID
 # that the caller sent and nothing else, so its own is dropped, the copy made, and only then the original removed.
@@ -81,9 +84,15 @@ early_header_mutation_extensions:
     - remove: x-organization-id
     - remove: x-api-key-id
     - remove: x-plan-tier
-    - remove_on_match: { key_matcher: { prefix: x-tollgate- } }`;
+    - remove_on_match: { key_matcher: { prefix: x-tollgate- } }
+    # Envoy itself clears most of these, but not all: x-envoy-peer-metadata or a forged host would pass. What is true of
+    # them it says anew afterwards. X-Forwarded-For stays, and gets the address of the connection at its end.
+    - remove_on_match: { key_matcher: { prefix: x-envoy- } }
+    - remove: x-forwarded-host
+    - remove: x-forwarded-port
+    - remove: x-forwarded-prefix`;
 
-function callerTls(tls: { certFile: string; keyFile: string }): string {
+function callerTls(files: CertificateFiles, config: EnvoyConfig): string {
   return `transport_socket:
   name: envoy.transport_sockets.tls
   typed_config:
@@ -91,7 +100,7 @@ function callerTls(tls: { certFile: string; keyFile: string }): string {
     common_tls_context:
       alpn_protocols: [ h2, http/1.1 ]
       tls_params: { tls_minimum_protocol_version: TLSv1_2 }
-      tls_certificates: [ { certificate_chain: { filename: ${quoted(tls.certFile)} }, private_key: { filename: ${quoted(tls.keyFile)} } } ]`;
+      ${gatewayCertificate(files, config)}`;
 }
 
 function asItem(block: string): string {

@@ -20,12 +20,36 @@ export interface EnvoyConfigOptions {
   usage?: readonly Address[] | undefined;
   /** Origins whose browsers may call; their preflights are answered without a key. `*` allows all. */
   corsOrigins?: readonly string[] | undefined;
-  /** PEM files: callers then connect by TLS. */
-  tls?: { certFile: string; keyFile: string } | undefined;
+  /** Callers then connect by TLS. */
+  tls?: CertificateFiles | undefined;
+  /** Envoy and the services then know each other by certificates. */
+  serviceTls?: ServiceTls | undefined;
+  /**
+   * The folder for the files that `renderSecrets` makes. With it Envoy takes up new certificates and CAs that are renamed into
+   * place, or swapped by a link above them; without it they are read once, at the start.
+   */
+  secretsFolder?: string | undefined;
   /** A second witness of usage on the gateway's own disk, one JSON object a line. Its folder must exist. */
   accessLogFile?: string | undefined;
   /** Requests that announce a longer body are refused with 413. Without it the upstream decides. */
   maxRequestBytes?: number | undefined;
+  /** How long a request lives at most, streams too: so long can one outlive the revocation of its key. An hour if not given. */
+  maxStreamMs?: number | undefined;
+}
+
+/** Paths of PEM files. */
+export interface CertificateFiles {
+  certFile: string;
+  keyFile: string;
+}
+
+export type ServiceName = 'authz' | 'ratelimit' | 'usage';
+
+export interface ServiceTls extends CertificateFiles {
+  /** Of those who may be a service of ours. */
+  caFile: string;
+  /** The DNS name or URI that stands in a service's certificate: one for all, or each its own. */
+  serverSan: string | Readonly<Record<ServiceName, string>>;
 }
 
 export interface TcpAddress {
@@ -64,9 +88,12 @@ export interface EnvoyConfig {
   ratelimit: readonly Address[];
   usage: readonly Address[];
   corsOrigins: readonly string[];
-  tls: { certFile: string; keyFile: string } | undefined;
+  tls: CertificateFiles | undefined;
+  serviceTls: ServiceTls | undefined;
+  secretsFolder: string | undefined;
   accessLogFile: string | undefined;
   maxRequestBytes: number | undefined;
+  maxStreamMs: number;
 }
 
 /** Where Debian, Ubuntu and Alpine keep their certificate authorities, and Envoy's own image too. */
@@ -88,7 +115,10 @@ export function withDefaults(options: EnvoyConfigOptions): EnvoyConfig {
     usage: options.usage ?? [{ host: '127.0.0.1', port: 50052 }],
     corsOrigins: options.corsOrigins ?? [],
     tls: options.tls,
+    serviceTls: options.serviceTls,
+    secretsFolder: options.secretsFolder,
     accessLogFile: options.accessLogFile,
     maxRequestBytes: options.maxRequestBytes,
+    maxStreamMs: options.maxStreamMs ?? 3_600_000,
   };
 }

@@ -19,6 +19,7 @@ domains: [ "*" ]`,
     config.corsOrigins.length === 0 ? undefined : corsPolicy(config.corsOrigins),
     'routes:',
     healthRoutes(config),
+    config.routes.some(({ scope, public: isPublic }) => scope !== undefined || isPublic === true) ? PATH_PARAMETERS : undefined,
     config.maxRequestBytes === undefined ? undefined : tooLarge(config.maxRequestBytes),
     ...longestFirst(config.routes).map((route) => gatewayRoute(route, config)),
   );
@@ -38,6 +39,14 @@ function healthRoutes(config: EnvoyConfig): string {
 
 const WITHOUT_KEY =
   'envoy.filters.http.ext_authz: { "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute, disabled: true }';
+
+/** Only where routes demand different things: elsewhere nothing can be passed by. */
+const PATH_PARAMETERS = `# Servers of Java cut /orders;a=b/ down to /orders/ and /open/..;/orders to /orders; Envoy would see other paths, and a
+# scope could be passed by.
+- name: path-parameters
+  match: { safe_regex: { regex: ".*(;|%3[bB]).*" } }
+  direct_response: { status: 400 }
+  typed_per_filter_config: { ${WITHOUT_KEY} }`;
 
 /** Envoy streams bodies and so never sees how long one is; what it can refuse is a length that was announced. */
 function tooLarge(maxBytes: number): string {

@@ -1,4 +1,5 @@
-import type { Address, EnvoyConfig } from './options.js';
+import type { Address, EnvoyConfig, ServiceName } from './options.js';
+import { serviceTls } from './service-tls.js';
 import { isHostName } from './upstream-url.js';
 import { envoyAddress, indented, stacked } from './yaml-text.js';
 
@@ -6,12 +7,12 @@ import { envoyAddress, indented, stacked } from './yaml-text.js';
 export function serviceClusters(config: EnvoyConfig): string {
   return stacked(
     '# authz: one endpoint for each process. A new connection every ten minutes, so that a process that came later gets work.',
-    serviceCluster('authz', config.authz, { maxRetries: 100, unhealthyThreshold: 2, maxConnectionSeconds: 600 }),
+    serviceCluster('authz', config, { maxRetries: 100, unhealthyThreshold: 2, maxConnectionSeconds: 600 }),
     '# ratelimit: no retry may happen here whatever a filter asks for, as a retried take would debit twice.',
-    serviceCluster('ratelimit', config.ratelimit, { maxRetries: 0, unhealthyThreshold: 2, maxConnectionSeconds: 600 }),
+    serviceCluster('ratelimit', config, { maxRetries: 0, unhealthyThreshold: 2, maxConnectionSeconds: 600 }),
     `# usage: one failed check is enough, for what is kept is safe and what is sent to a dead collector is not. No end of a
 # connection's life, which would cut the stream. Kept batches are large, so the connection may buffer more than 1 MiB.`,
-    serviceCluster('usage', config.usage, { maxRetries: 0, unhealthyThreshold: 1, bufferBytes: 8 * 1024 * 1024 }),
+    serviceCluster('usage', config, { maxRetries: 0, unhealthyThreshold: 1, bufferBytes: 8 * 1024 * 1024 }),
   );
 }
 
@@ -22,7 +23,8 @@ interface ServiceClusterOptions {
   bufferBytes?: number;
 }
 
-function serviceCluster(name: string, addresses: readonly Address[], options: ServiceClusterOptions): string {
+function serviceCluster(name: ServiceName, config: EnvoyConfig, options: ServiceClusterOptions): string {
+  const addresses = config[name];
   const { maxRetries, unhealthyThreshold, maxConnectionSeconds, bufferBytes } = options;
   const body = stacked(
     `type: ${clusterType(addresses)}
@@ -41,8 +43,9 @@ typed_extension_protocol_options:
     `    explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: 10s, timeout: 2s } } }
 # grpc.health.v1. Without traffic Envoy would look once a minute; with the default panic it would use dead hosts.
 health_checks: [ { timeout: 0.5s, interval: 1s, no_traffic_interval: 1s, unhealthy_threshold: ${unhealthyThreshold}, healthy_threshold: 1, grpc_health_check: {} } ]
-common_lb_config: { healthy_panic_threshold: { value: 0 } }
-load_assignment:
+common_lb_config: { healthy_panic_threshold: { value: 0 } }`,
+    serviceTls(name, config),
+    `load_assignment:
   cluster_name: ${name}
   endpoints:
   - lb_endpoints:`,

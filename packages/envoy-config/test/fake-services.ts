@@ -1,5 +1,11 @@
-import { createServer as createHttpServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestListener,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import {
   type handleUnaryCall,
   Server,
@@ -109,7 +115,8 @@ export function rateLimitResponse(answer: Partial<RateLimitResponse>): RateLimit
   return { overallCode: RateLimitResponse_Code.UNKNOWN, ...empty, ...answer };
 }
 
-function allowGoodKey(request: CheckRequest): CheckResponse {
+/** What authz would say: one key is good. */
+export function allowGoodKey(request: CheckRequest): CheckResponse {
   const headers = request.attributes?.request?.http?.headers ?? {};
   const isGood = headers['x-api-key'] === GOOD_KEY || headers['authorization'] === `Bearer ${GOOD_KEY}`;
   if (!isGood) {
@@ -185,6 +192,8 @@ async function startGrpc(addService: (server: Server) => void): Promise<{ addres
 export interface FakeUpstream {
   url: string;
   requests: { path: string; headers: IncomingHttpHeaders }[];
+  /** What an upgrade gets; a greeting and the end if nothing else is set. */
+  onUpgrade: (request: IncomingMessage, socket: Duplex) => void;
   close(): Promise<void>;
 }
 
@@ -198,16 +207,18 @@ export async function startFakeUpstream(answers: Record<string, RequestListener>
     if (answer === undefined) response.end('upstream');
     else answer(request, response);
   });
-  server.on('upgrade', (_request, socket) => {
-    socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello');
-  });
+  server.on('upgrade', (received, socket) => upstream.onUpgrade(received, socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
+  const upstream: FakeUpstream = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    onUpgrade(_request, socket) {
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello');
+    },
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return upstream;
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { createServer, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { until } from '@tollgate/testing/until';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type FakeServices, GOOD_KEY, startFakeServices } from './fake-services.js';
@@ -40,9 +41,12 @@ test('an https upstream is verified, gets its own name as Host, and callers may 
   const [answer] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
   expect(answer.statusCode).toBe(200);
   expect(seen.at(-1)).toMatchObject({
-    host: `localhost:${port}`,
-    'x-forwarded-host': 'api.public.example',
-    'x-forwarded-proto': 'https',
+    sni: 'localhost',
+    headers: {
+      host: `localhost:${port}`,
+      'x-forwarded-host': 'api.public.example',
+      'x-forwarded-proto': 'https',
+    },
   });
 });
 
@@ -71,10 +75,23 @@ async function start(options: Parameters<typeof startGateway>[0]): Promise<Gatew
   return gateway;
 }
 
-async function startHttps({ cert, key }: TestCertificate): Promise<{ port: number; seen: IncomingHttpHeaders[] }> {
-  const seen: IncomingHttpHeaders[] = [];
+test('an upstream of another CA gets no request', async () => {
+  const [mine, other] = certificates as [TestCertificate, TestCertificate];
+  const { port, seen } = await startHttps(mine);
+  const gateway = await start({ upstreamUrl: `https://localhost:${port}`, upstreamCaFile: other.certFile });
+  const answer = await gateway.ask('/x', { headers: { 'x-api-key': GOOD_KEY } });
+  expect(answer.status).toBe(503);
+  expect(JSON.parse(answer.body)).toMatchObject({ error: { code: 'upstream_unavailable' } });
+  expect(seen).toEqual([]);
+});
+
+/** What reached the upstream, with the name that the connection asked for. */
+type Seen = { headers: IncomingHttpHeaders; sni: unknown };
+
+async function startHttps({ cert, key }: TestCertificate): Promise<{ port: number; seen: Seen[] }> {
+  const seen: Seen[] = [];
   const server = createServer({ cert, key }, (received, response) => {
-    seen.push(received.headers);
+    seen.push({ headers: received.headers, sni: (received.socket as TLSSocket).servername });
     response.end();
   });
   server.listen(0);

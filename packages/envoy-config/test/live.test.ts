@@ -122,6 +122,8 @@ test('a preflight of an allowed origin needs no key, and one of another does', a
     headers: { 'access-control-allow-origin': 'https://app.example.com' },
   });
   expect((await preflight('https://evil.example.com')).status).toBe(401);
+  const refused = await gateway.ask('/v1/x', { headers: { origin: 'https://app.example.com' } });
+  expect(refused).toMatchObject({ status: 401, headers: { 'access-control-allow-origin': 'https://app.example.com' } });
 });
 
 test('a websocket upgrade passes with a key', async () => {

@@ -2,12 +2,13 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import type { EnvoyConfigOptions, GatewayRoute } from '../src/options.js';
 import { EnvoyConfigError, renderEnvoyConfig } from '../src/render-envoy-config.js';
+import { renderSecrets } from '../src/secrets.js';
 
 test('envoy/envoy.yaml is what the renderer writes by default', async () => {
   await expect(renderEnvoyConfig()).toMatchFileSnapshot('../../../envoy/envoy.yaml');
 });
 
-test('whatever stands in the options stays a value: no name, path or URL can add a setting', () => {
+test.each([undefined, 'folder'])('whatever stands in the options stays a value, with secrets in %s', (secretsFolder) => {
   const nasty = 'x" }\n    injected: yes # %REQ(x)%';
   const text = renderEnvoyConfig({
     nodeId: nasty,
@@ -15,11 +16,31 @@ test('whatever stands in the options stays a value: no name, path or URL can add
     corsOrigins: [nasty],
     accessLogFile: nasty,
     tls: { certFile: nasty, keyFile: nasty },
+    serviceTls: { certFile: nasty, keyFile: nasty, caFile: nasty, serverSan: nasty },
+    secretsFolder,
     authz: [{ unix: nasty }],
   });
   expect(text).not.toMatch(/^ *injected:/m);
   expect(parse(text)).toMatchObject({ node: { id: nasty } });
   expect(text).toContain('%%REQ(x)%%');
+});
+
+test('without a folder for secrets there are none, and paths in them stay values', () => {
+  const nasty = 'x" }\n  injected: yes';
+  const files = { certFile: nasty, keyFile: nasty };
+  const options = { tls: files, serviceTls: { ...files, caFile: nasty, serverSan: 'x' } };
+  expect(renderSecrets(options)).toEqual([]);
+  const secrets = renderSecrets({ ...options, secretsFolder: '/run/secrets' });
+  expect(secrets.map(({ path }) => path)).toEqual([
+    '/run/secrets/gateway-certificate.yaml',
+    '/run/secrets/service-certificate.yaml',
+    '/run/secrets/service-ca.yaml',
+  ]);
+  for (const { path, text } of secrets) {
+    expect(text).not.toMatch(/^ *injected:/m);
+    expect(parse(text)).toMatchObject({ resources: [{ name: path.replace(/.*\/|\.yaml/g, '') }] });
+    expect(renderEnvoyConfig({ ...options, secretsFolder: '/run/secrets' })).toContain(path);
+  }
 });
 
 test('the more special prefix stands first, or a public "/" would hide a scope', () => {
@@ -36,9 +57,12 @@ test('every mistake in the options is told at once', () => {
         { ...route('b c', '/b'), public: true, scope: 's' },
         { ...route('path', '/p'), upstream: 'https://api.example.com/base' },
         { ...route('login', '/l'), upstream: 'https://user:secret@api.example.com' },
+        { ...route('scope', '/scope'), scope: ' , ' },
         { ...route('scheme', '/s'), upstream: 'ftp://api.example.com', timeoutMs: 0 },
       ],
       authz: [],
+      serviceTls: { certFile: 'c', keyFile: 'k', caFile: 'ca', serverSan: '' },
+      maxStreamMs: 0,
       usage: [{ unix: '/run/usage.sock' }, { host: 'usage', port: 50052 }],
     });
   expect(render).toThrow(EnvoyConfigError);
@@ -49,11 +73,14 @@ test('every mistake in the options is told at once', () => {
     'route "b c": a public route knows no key, so it cannot demand a scope',
     'route "path": the upstream must be a host without a path: what callers ask for is passed on as it is',
     'route "login": the upstream must not hold a user or password',
+    'route "scope": the scope must be words such as "orders:read", several parted by commas or blanks',
     'route "scheme": the timeout must be more than zero',
     'route "scheme": the upstream must begin with http://, https://, grpc:// or grpcs://',
     'two routes have the name "a"',
     'authz has no address',
     'usage: unix sockets and host names cannot stand in one cluster of Envoy',
+    'TLS to the services needs the name that stands in their certificates',
+    'the longest life of a stream must be more than zero',
   ]);
 });
 

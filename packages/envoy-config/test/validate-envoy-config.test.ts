@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { envoyPath } from '@tollgate/testing/envoy';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { EnvoyConfigOptions } from '../src/options.js';
 import { renderEnvoyConfig } from '../src/render-envoy-config.js';
+import { renderSecrets } from '../src/secrets.js';
 import { validateEnvoyConfig } from '../src/validate-envoy-config.js';
 import { makeCertificate, type TestCertificate } from './test-certificate.js';
 
@@ -45,6 +46,23 @@ test.each<[string, () => EnvoyConfigOptions]>([
   ['gRPC', () => ({ upstreamUrl: 'grpc://localhost:50000' })],
   ['gRPC by TLS', () => ({ upstreamUrl: 'grpcs://api.example.com', upstreamCaFile: certificate.certFile })],
   ['TLS for callers', () => ({ tls: certificate })],
+  [
+    'mTLS to the services, by files that are read once',
+    () => ({ serviceTls: { ...certificate, caFile: certificate.certFile, serverSan: 'tollgate.internal' } }),
+  ],
+  [
+    'mTLS to services of names of their own, and certificates that are followed',
+    () => ({
+      tls: certificate,
+      secretsFolder: folder,
+      serviceTls: {
+        ...certificate,
+        caFile: certificate.certFile,
+        serverSan: { authz: 'spiffe://tollgate/authz', ratelimit: '10.0.0.1', usage: 'usage.internal' },
+      },
+    }),
+  ],
+  ['a shorter life of streams', () => ({ maxStreamMs: 1500 })],
   ['a second witness', () => ({ accessLogFile: join(folder, 'usage.ndjson') })],
   [
     'origins and a largest body',
@@ -56,13 +74,14 @@ test.each<[string, () => EnvoyConfigOptions]>([
       upstreamTimeoutMs: 1500,
       routes: [
         { name: 'all', prefix: '/', upstream, public: true },
-        { name: 'orders', prefix: '/v1/orders', upstream, scope: 'orders:"read"' },
+        { name: 'orders', prefix: '/v1/orders', upstream, scope: 'orders:read, orders:write' },
         { name: 'events', prefix: '/v1/events/', upstream, streaming: true },
         { name: 'report', prefix: '/v1/report', upstream: 'http://reports', timeoutMs: 60_500 },
       ],
     }),
   ],
 ])('Envoy accepts the configuration for %s', async (_name, options) => {
+  for (const { path, text } of renderSecrets(options())) await writeFile(path, text);
   expect(await validateEnvoyConfig(renderEnvoyConfig(options()), envoy)).toEqual([]);
 });
 

@@ -1,15 +1,11 @@
 /** Who may connect: TLS with client certificates, or plaintext where nobody else can listen. */
-import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import { ServerCredentials, type ServerUnaryCall } from '@grpc/grpc-js';
 import { formatListenAddress, isLocal, type ListenAddress } from './listen-address.js';
 import { SettingsError } from './settings.js';
+import { readTlsFilesSync, type TlsContent, type TlsFiles, tlsProblems } from './tls-files.js';
 
-/** Mutual TLS: paths of PEM files. Clients need a certificate of this CA and, where SANs are named, one of these. */
-export interface GrpcTls {
-  certFile: string;
-  keyFile: string;
-  caFile: string;
+/** Mutual TLS. Clients need a certificate of this CA and, where SANs are named, one of these. */
+export interface GrpcTls extends TlsFiles {
   /** DNS names or URIs in the client's certificate, compared whole. */
   allowedSans?: readonly string[];
 }
@@ -30,29 +26,38 @@ export function grpcCredentials({ listen, allowPlaintext, tls }: CredentialOptio
   ]);
 }
 
-function mutualTls(tls: GrpcTls): ServerCredentials {
-  const problems: string[] = [];
-  const read = (setting: string, path: string): Buffer => {
-    try {
-      const pem = readFileSync(path);
-      if (!pem.includes('-----BEGIN ')) problems.push(`${setting}: ${path} is no PEM file.`);
-      return pem;
-    } catch (error) {
-      problems.push(`${setting}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
-      return Buffer.alloc(0);
-    }
-  };
-  const cert = read('TLS_CERT_FILE', tls.certFile);
-  const key = read('TLS_KEY_FILE', tls.keyFile);
-  const ca = read('TLS_CA_FILE', tls.caFile);
-  if (problems.length > 0) throw new SettingsError(problems);
-  try {
-    createSecureContext({ cert, key, ca });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : 'unknown error';
-    throw new SettingsError([`TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE do not make a server together: ${why}.`]);
+function mutualTls(files: TlsFiles): MutualTls {
+  const read = readTlsFilesSync(files);
+  const problems = read.kind === 'content' ? tlsProblems(read.content, files) : read.problems;
+  if (read.kind === 'content' && problems.length === 0) return new MutualTls(read.content);
+  throw new SettingsError(problems);
+}
+
+/**
+ * Credentials whose files can change while the server runs. The library's own watcher of files stands aside: where a file is
+ * missing for a moment, or key and certificate do not fit, it drops every new connection.
+ */
+export class MutualTls extends ServerCredentials {
+  constructor(readonly startedWith: TlsContent) {
+    super({ ...contextOf(startedWith), requestCert: true, rejectUnauthorized: true }, contextOf(startedWith));
   }
-  return ServerCredentials.createSsl(ca, [{ cert_chain: cert, private_key: key }], true);
+
+  /**
+   * For connections from now on; those that are open live on. Sessions cannot be resumed over the change, so that a client
+   * whose CA is gone has to show its certificate again.
+   */
+  replace(content: TlsContent): void {
+    this.updateSecureContextOptions(contextOf(content));
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
+  }
+}
+
+/** Whole at each change: what is left out goes back to Node's default, which a flag of its command line can lower. */
+function contextOf({ cert, key, ca }: TlsContent) {
+  return { cert, key, ca, minVersion: 'TLSv1.2' as const };
 }
 
 export type IsAdmitted = (call: Pick<ServerUnaryCall<never, never>, 'getAuthContext'>) => boolean;
@@ -61,10 +66,27 @@ export type IsAdmitted = (call: Pick<ServerUnaryCall<never, never>, 'getAuthCont
 export function admission(allowedSans: readonly string[] | undefined): IsAdmitted | undefined {
   if (allowedSans === undefined) return undefined;
   const allowed = new Set(allowedSans);
+  /** Reading a certificate costs a fifth of a whole call, and a connection keeps its own. */
+  const verdicts = new WeakMap<object, boolean>();
   return (call) => {
-    const names = call.getAuthContext().sslPeerCertificate?.subjectaltname ?? '';
-    // Node quotes names that hold commas or quotes. One inside could pass itself off as several: none of those is ours.
-    if (names.includes('"')) return false;
-    return names.split(', ').some((name) => allowed.has(name.replace(/^(DNS|URI):/, '')));
+    const connection = connectionOf(call);
+    const known = connection && verdicts.get(connection);
+    if (known !== undefined) return known;
+    const verdict = hasAllowedName(call.getAuthContext().sslPeerCertificate?.subjectaltname ?? '', allowed);
+    if (connection !== undefined) verdicts.set(connection, verdict);
+    return verdict;
   };
+}
+
+function hasAllowedName(names: string, allowed: ReadonlySet<string>): boolean {
+  // Node quotes names that hold commas or quotes. One inside could pass itself off as several: none of those is ours.
+  if (names.includes('"')) return false;
+  return names.split(', ').some((name) => allowed.has(name.replace(/^(DNS|URI):/, '')));
+}
+
+/** The HTTP/2 session of a call, which the library keeps to itself; without it the certificate is read at each call. */
+function connectionOf(call: object): object | undefined {
+  const { call: inner } = call as { call?: { stream?: { session?: unknown } } };
+  const session = inner?.stream?.session;
+  return typeof session === 'object' && session !== null ? session : undefined;
 }

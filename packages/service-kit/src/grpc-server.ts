@@ -7,8 +7,10 @@ import type { GrpcMethod } from './grpc.js';
 import { admission, type GrpcTls, grpcCredentials } from './grpc-credentials.js';
 import { type HandlerOptions, methodAdder, NOT_ADMITTED } from './grpc-handlers.js';
 import { createGrpcHealth, type GrpcHealth } from './grpc-health.js';
+import { reloadTls } from './grpc-tls-reload.js';
 import { formatListenAddress, type ListenAddress } from './listen-address.js';
 import type { Logger } from './log.js';
+import type { Metrics } from './metrics.js';
 import { freeSocketPath } from './unix-socket.js';
 
 export type { GrpcTls } from './grpc-credentials.js';
@@ -20,6 +22,10 @@ export interface GrpcServerOptions {
   /** Serve without TLS beyond loopback and unix sockets. */
   allowPlaintext: boolean;
   tls?: GrpcTls;
+  /** Where reloads of the TLS files are counted, and the end of the certificate is told. */
+  metrics?: Metrics;
+  /** How often the TLS files are looked at; once a second if not given. New ones serve from the second look on. */
+  tlsLookMs?: number;
   /** The largest message taken in; 4 MiB if not given. A larger one is RESOURCE_EXHAUSTED. */
   maxReceiveBytes?: number;
   /** Asynchronous calls in work at once; beyond it a call is RESOURCE_EXHAUSTED at once. Unbounded if not given. */
@@ -47,6 +53,7 @@ export interface GrpcServer {
 const IDLE_MS = 300_000;
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
+const TLS_LOOK_MS = 1000;
 /** For connections that were cut off to be gone. */
 const CUT_OFF_MS = 1000;
 /** What a connection that has reached its age still has for its calls. */
@@ -72,12 +79,15 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   addHealth(server, health, handlers);
 
   const address = await bind(server, listen, credentials);
+  const { log, metrics, tlsLookMs = TLS_LOOK_MS } = options;
+  const reload = reloadTls(credentials, { tls, log, metrics, everyMs: tlsLookMs });
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
     health.setServing(false);
     if (drainMs > 0) await delay(drainMs);
     health.endWatches();
     await shutDown(server, address, graceMs);
+    reload.close();
   };
   return {
     address,

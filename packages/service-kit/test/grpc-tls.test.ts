@@ -33,8 +33,13 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close(0);
 });
 
+let answered = 0;
+
 function start(tls: GrpcTls): Promise<GrpcServer> {
-  const answer = () => Buffer.from('served');
+  const answer = () => {
+    answered++;
+    return Buffer.from('served');
+  };
   const methods = [{ kind: 'unary' as const, path: '/test.Echo/Echo', answer }];
   const listen = { kind: 'tcp' as const, host: '0.0.0.0', port: 0 };
   return startGrpcServer({ listen, methods, log: capturedLog().log, allowPlaintext: false, tls });
@@ -63,16 +68,18 @@ async function serve(allowedSans?: string[]): Promise<GrpcServer> {
   return server;
 }
 
-test('a client of our CA is served; one without a certificate, of another CA, or expired is not', async () => {
+test('a client of our CA is served; one without a certificate, of another CA, signed by itself, or expired is not', async () => {
   const server = await serve();
   expect(await callAs(server, authority.issue(['DNS:envoy.internal']))).toBe('served');
   expect(await callAs(server, undefined)).toBe(status.UNAVAILABLE);
   expect(await callAs(server, stranger.issue(['DNS:envoy.internal']))).toBe(status.UNAVAILABLE);
+  expect(await callAs(server, makeAuthority('tollgate test CA'))).toBe(status.UNAVAILABLE);
   expect(await callAs(server, authority.issue(['DNS:envoy.internal'], 0.5))).toBe(status.UNAVAILABLE);
 });
 
 test('where SANs are named, only their owners are served, health included', async () => {
   const server = await serve(['envoy.internal', 'spiffe://tollgate/envoy']);
+  answered = 0;
   expect(await callAs(server, authority.issue(['DNS:other', 'DNS:envoy.internal']))).toBe('served');
   expect(await callAs(server, authority.issue(['URI:spiffe://tollgate/envoy']))).toBe('served');
   for (const sans of [['DNS:other'], ['DNS:xenvoy.internal'], ['URI:spiffe://tollgate/envoy2'], []]) {
@@ -80,11 +87,27 @@ test('where SANs are named, only their owners are served, health included', asyn
     expect(await callAs(server, identity)).toBe(status.PERMISSION_DENIED);
     expect(await callAs(server, identity, '/grpc.health.v1.Health/Check')).toBe(status.PERMISSION_DENIED);
   }
+  expect(answered).toBe(2);
 });
 
 test('one name that looks like several is none of ours', async () => {
   const server = await serve(['envoy.internal']);
   expect(await callAs(server, authority.issue(['URI:http://a, DNS:envoy.internal, DNS:b']))).toBe(status.PERMISSION_DENIED);
+});
+
+test('who was refused once stays refused on its connection, and who was served is served', async () => {
+  const server = await serve(['envoy.internal']);
+  const clientOf = ({ certPem, keyPem }: Certificate) => {
+    const pems = [authority.certPem, keyPem, certPem].map((pem) => Buffer.from(pem)) as [Buffer, Buffer, Buffer];
+    return testClient(server.address.replace('0.0.0.0', 'localhost'), ChannelCredentials.createSsl(...pems));
+  };
+  const [good, bad] = [clientOf(authority.issue(['DNS:envoy.internal'])), clientOf(authority.issue(['DNS:other']))];
+  for (let i = 0; i < 3; i++) {
+    expect((await good.unary('/test.Echo/Echo', '')).toString()).toBe('served');
+    await expect(bad.unary('/test.Echo/Echo', '')).rejects.toMatchObject({ code: status.PERMISSION_DENIED });
+  }
+  good.close();
+  bad.close();
 });
 
 test('TLS files that do not serve are bad settings, told together', async () => {

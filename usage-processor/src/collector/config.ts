@@ -1,5 +1,6 @@
+import { GRPC_SETTINGS, readGrpcSettings } from '@tollgate/service-kit/grpc-settings';
 import { LOG_LEVEL } from '@tollgate/service-kit/log';
-import { field, flag, listenAddress, oneOf, readSettings, type SettingsOf, text } from '@tollgate/service-kit/settings';
+import { type Environment, field, listenAddress, oneOf, type SettingsOf, text } from '@tollgate/service-kit/settings';
 
 const NO_KAFKA_YET = 'must not be set: this version keeps usage events in files in DATA_DIR only';
 
@@ -14,18 +15,18 @@ export const SETTINGS = {
     default: 'full',
     describe: 'What events keep of a path: path and name of the route, the name alone, or neither.',
   }),
-  allowPlaintext: field('ALLOW_PLAINTEXT', flag(), { default: 'false', describe: 'Serve without TLS beyond loopback.' }),
   kafkaBrokers: field(
     'KAFKA_BROKERS',
     text().refine(() => false, NO_KAFKA_YET),
     { optional: true, describe: 'Not supported yet.' },
   ),
+  ...GRPC_SETTINGS,
   logLevel: LOG_LEVEL,
 };
 
 export type CollectorConfig = SettingsOf<typeof SETTINGS>;
 
 /** Reads the settings of the collector. Throws one SettingsError that names every mistake. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): CollectorConfig {
-  return readSettings(SETTINGS, env);
+export function readConfig(env: Environment): CollectorConfig {
+  return readGrpcSettings(SETTINGS, env);
 }

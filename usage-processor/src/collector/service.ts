@@ -5,6 +5,7 @@ import type { EventLogWriter } from '@tollgate/event-log/event-log';
 import { openFileEventLogWriter } from '@tollgate/event-log/file/file-event-log-writer';
 import { startAdminServer } from '@tollgate/service-kit/admin-server';
 import { startGrpcServer } from '@tollgate/service-kit/grpc-server';
+import { grpcServing } from '@tollgate/service-kit/grpc-settings';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { createMetrics, type Metrics } from '@tollgate/service-kit/metrics';
 import { VERSION } from '@tollgate/service-kit/version';
@@ -68,6 +69,7 @@ async function startServers(
   const counters = createCollectorMetrics(metrics);
   const appending = createAppending(eventLog, log, counters.appendFailed);
   const grpc = await startGrpcServer({
+    ...grpcServing(config),
     listen: config.listen,
     methods: [
       accessLogMethod({
@@ -77,7 +79,7 @@ async function startServers(
       }),
     ],
     log,
-    allowPlaintext: config.allowPlaintext,
+    metrics,
     maxReceiveBytes: MAX_MESSAGE_BYTES,
   });
   let isClosing = false;
