@@ -27,6 +27,7 @@ api_keys.organization_id uuid NOT NULL
 api_keys.prefix text COLLATE C NOT NULL
 api_keys.revoked_at timestamp with time zone
 api_keys.revoked_reason text
+api_keys.rotated_from uuid
 api_keys.scopes text[] NOT NULL DEFAULT '{}'::text[]
 audit_log.action text NOT NULL
 audit_log.actor text NOT NULL
@@ -141,9 +142,12 @@ api_keys api_keys_name_length CHECK ((((char_length(name) >= 1) AND (char_length
 api_keys api_keys_name_printable CHECK ((name !~ '[\u0001-\u001f\u007f-\u009f]'::text))
 api_keys api_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE RESTRICT
 api_keys api_keys_pkey PRIMARY KEY (id)
-api_keys api_keys_prefix_of_environment CHECK (((prefix ~ '^sk_(live|test)_[a-z0-9]{4}$'::text) AND (split_part(prefix, '_'::text, 2) = environment)))
+api_keys api_keys_prefix_of_environment CHECK (((prefix ~ '^[!-~]{1,12}$'::text) AND ((prefix !~ '^sk_(live|test)_'::text) OR (split_part(prefix, '_'::text, 2) = environment))))
 api_keys api_keys_reason_only_when_revoked CHECK (((revoked_reason IS NULL) OR (revoked_at IS NOT NULL)))
 api_keys api_keys_revoked_reason_check CHECK (((char_length(revoked_reason) >= 1) AND (char_length(revoked_reason) <= 500)))
+api_keys api_keys_rotated_from_another CHECK ((rotated_from <> id))
+api_keys api_keys_rotated_from_key UNIQUE (rotated_from)
+api_keys api_keys_rotated_within_organization FOREIGN KEY (rotated_from, organization_id) REFERENCES api_keys(id, organization_id) ON DELETE SET NULL (rotated_from)
 api_keys api_keys_scopes_bounded CHECK (((cardinality(scopes) <= 64) AND (array_position(scopes, NULL::text) IS NULL)))
 audit_log audit_log_actor_check CHECK (((char_length(actor) >= 1) AND (char_length(actor) <= 200)))
 audit_log audit_log_pkey PRIMARY KEY (id)
@@ -215,6 +219,7 @@ CREATE UNIQUE INDEX api_key_activity_pkey ON public.api_key_activity USING btree
 CREATE UNIQUE INDEX api_keys_id_organization_key ON public.api_keys USING btree (id, organization_id)
 CREATE UNIQUE INDEX api_keys_key_hash_key ON public.api_keys USING btree (key_hash)
 CREATE UNIQUE INDEX api_keys_pkey ON public.api_keys USING btree (id)
+CREATE UNIQUE INDEX api_keys_rotated_from_key ON public.api_keys USING btree (rotated_from)
 CREATE UNIQUE INDEX audit_log_pkey ON public.audit_log USING btree (id)
 CREATE UNIQUE INDEX changes_pkey ON public.changes USING btree (id)
 CREATE UNIQUE INDEX consumer_offsets_pkey ON public.consumer_offsets USING btree (group_id, log_id, topic, partition)

@@ -4,6 +4,7 @@ import {
   durationMs,
   type Environment,
   field,
+  flag,
   integer,
   listenAddress,
   type SettingsOf,
@@ -31,6 +32,14 @@ export const SETTINGS = {
   }),
   cacheTtlMs: field('KEY_CACHE_TTL', durationMs(), { default: '15m', describe: 'Age at which a cached key is read again.' }),
   maxStaleMs: field('MAX_STALE', durationMs(), { default: '10m', describe: 'How long cached keys go on without the database.' }),
+  acceptsForeignKeys: field('ACCEPT_FOREIGN_KEYS', flag(), {
+    default: 'false',
+    describe: 'Let in imported keys that another system made. They have no checksum, so every typo is a look-up.',
+  }),
+  maxLoopDelayMs: field('MAX_LOOP_DELAY', durationMs({ minMs: 1 }), {
+    default: '20ms',
+    describe: 'When work comes later than this for half a second on end, calls are refused at once with 503.',
+  }),
   ...GRPC_SETTINGS,
   logLevel: LOG_LEVEL,
 };

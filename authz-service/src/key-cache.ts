@@ -8,7 +8,7 @@ export interface CacheTrust {
   caughtUpAtMs(): number;
 }
 
-export type Lookup = 'hit' | 'miss' | 'absent' | 'stale';
+export type Lookup = 'hit' | 'miss' | 'absent' | 'stale' | 'refused';
 
 export interface KeyCache {
   /** The key, or undefined where there is none with this hash. At once for what is known; rejects where nobody can tell. */
@@ -24,9 +24,11 @@ export function createKeyCache(options: {
   cache: RecordCache<KeyRecord>;
   trust: CacheTrust;
   maxStaleMs: number;
+  /** Whether a key that is not in memory is worth a look-up. Asked only while changes arrive. */
+  mayLookUp: (keyHash: string, nowMs: number) => boolean;
   onLookup: (result: Lookup) => void;
 }): KeyCache {
-  const { cache, trust, maxStaleMs, onLookup } = options;
+  const { cache, trust, maxStaleMs, mayLookUp, onLookup } = options;
 
   async function load(keyHash: string, nowMs: number): Promise<KeyRecord | undefined> {
     onLookup('miss');
@@ -56,6 +58,11 @@ export function createKeyCache(options: {
       }
       if (cache.isKnownAbsent(keyHash, nowMs)) {
         onLookup('absent');
+        return undefined;
+      }
+      if (!mayLookUp(keyHash, nowMs)) {
+        // Not remembered as absent: nobody has looked.
+        onLookup('refused');
         return undefined;
       }
       return load(keyHash, nowMs);

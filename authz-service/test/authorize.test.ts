@@ -32,6 +32,27 @@ test.each([
   expect(authorize(presented, knows(key), NOON)).toEqual({ kind: 'denied', code });
 });
 
+test.each<[granted: string[], demand: string, missing: string[] | undefined]>([
+  [[], '', undefined],
+  [['orders:read'], '', undefined],
+  [['orders:read'], 'orders:read', undefined],
+  [['orders:*'], 'orders:read orders:write', undefined],
+  [[], 'orders:read', ['orders:read']],
+  [['orders:read'], 'orders:read,orders:write', ['orders:write']],
+  [['*'], 'orders:read,,', []],
+  [['*'], 'Orders', []],
+])('a key with %j on a route that demands "%s" lacks %j', (scopes, demand, missing) => {
+  const key = aKey({ scopes });
+  const allowed = { kind: 'allowed', key, isInAuthorization: true };
+  const denied = { kind: 'denied', code: 'insufficient_scope', missing };
+  expect(authorize(presented, knows(key), NOON, demand)).toEqual(missing === undefined ? allowed : denied);
+});
+
+test('a key that may not be used is told that, not what it lacks', () => {
+  const revoked = knows(aKey({ revokedAtMs: NOON }));
+  expect(authorize(presented, revoked, NOON, 'orders:read')).toEqual({ kind: 'denied', code: 'revoked_api_key' });
+});
+
 test('what is no key is denied without a look-up', () => {
   expect(authorize({ kind: 'missing' }, neverAsked, NOON)).toEqual({ kind: 'denied', code: 'missing_api_key' });
   expect(authorize({ kind: 'malformed' }, neverAsked, NOON)).toEqual({ kind: 'denied', code: 'malformed_api_key' });

@@ -17,7 +17,7 @@ export interface CheckAnswer {
   code: string | undefined;
   /** Of the answer to the caller, or to the upstream where the request may pass. */
   headers: Record<string, string>;
-  body: { request_id?: string | null };
+  body: { request_id?: string | null; error?: { message?: string; details?: unknown } };
   metadata: Record<string, unknown> | undefined;
 }
 
@@ -28,9 +28,9 @@ export async function envoyClient(address: string) {
   onTestFinished(() => client.close());
   return {
     /** Rejects with grpc-js's error, which has a `code`. */
-    async check(headers: Record<string, string>, requestId?: string): Promise<CheckAnswer> {
+    async check(headers: Record<string, string>, requestId?: string, scope = ''): Promise<CheckAnswer> {
       const http = { id: '1', method: 'GET', path: '/v1/orders?page=2', host: 'api.example.com', headers };
-      const message = { attributes: { request: { http }, context_extensions: { scope: '' } } };
+      const message = { attributes: { request: { http }, context_extensions: { scope } } };
       return answerOf(await call(client, method, message, requestId));
     },
     raw: (path: string, bytes: Buffer): Promise<Buffer> =>

@@ -14,7 +14,7 @@ const key = aKey();
 function aKeyCache() {
   const clock = fixedClock();
   const database = new Map<string, KeyRecord>([['known', key]]);
-  const world = { isConnected: true, isDown: false, caughtUpAtMs: clock.now(), queries: 0 };
+  const world = { mayLookUp: true, isConnected: true, isDown: false, caughtUpAtMs: clock.now(), queries: 0 };
   const lookups: Lookup[] = [];
   const cache = createRecordCache<KeyRecord>({
     max: 10,
@@ -30,7 +30,8 @@ function aKeyCache() {
     },
   });
   const trust = { isConnected: () => world.isConnected, caughtUpAtMs: () => world.caughtUpAtMs };
-  const keys = createKeyCache({ cache, trust, maxStaleMs: MAX_STALE_MS, onLookup: (result) => lookups.push(result) });
+  const mayLookUp = () => world.mayLookUp;
+  const keys = createKeyCache({ cache, trust, maxStaleMs: MAX_STALE_MS, mayLookUp, onLookup: (result) => lookups.push(result) });
   const losesDatabase = () => {
     world.isConnected = false;
     world.isDown = true;
@@ -45,6 +46,19 @@ describe('while changes arrive', () => {
     expect(find('known')).toBe(key);
     expect(world.queries).toBe(1);
     expect(lookups).toEqual(['miss', 'hit']);
+  });
+
+  test('what is not worth a look-up is unknown without one, for this once; what is in memory needs none', async () => {
+    const { find, world, lookups } = aKeyCache();
+    await find('known');
+    world.mayLookUp = false;
+    expect(find('known')).toBe(key);
+    expect(find('other')).toBeUndefined();
+    expect(world.queries).toBe(1);
+    world.mayLookUp = true;
+    await find('other');
+    expect(world.queries).toBe(2);
+    expect(lookups).toEqual(['miss', 'hit', 'refused', 'miss']);
   });
 
   test('an absent key is remembered for a few seconds only', async () => {
@@ -98,6 +112,13 @@ describe('while the database is unreachable', () => {
     await find('absent');
     losesDatabase();
     await expect(find('absent')).rejects.toThrow('the database is down');
+    await expect(find('never asked')).rejects.toThrow('the database is down');
+  });
+
+  test('no key is called unknown without a look-up', async () => {
+    const { find, losesDatabase, world } = aKeyCache();
+    losesDatabase();
+    world.mayLookUp = false;
     await expect(find('never asked')).rejects.toThrow('the database is down');
   });
 

@@ -73,6 +73,18 @@ test('whatever is sent, only a key with a right checksum is called a key, and no
   );
 });
 
+test.each<[promise: string, apiKey: string | undefined, authorization: string | undefined, expected: object]>([
+  ['a key of another system passes in X-API-Key', 'AKIA0123456789abcd', jwt, { ...inApiKey, secret: 'AKIA0123456789abcd' }],
+  ['and in Authorization if it begins like ours', undefined, `Bearer ${typo}`, { ...inAuthorization, secret: typo }],
+  ['a typo in one of ours cannot be told from a foreign one', typo, undefined, { ...inApiKey, secret: typo }],
+  ['ours pass as ever', key, undefined, inApiKey],
+  ['what is too short to be safe is malformed', 'short', undefined, malformed],
+  ['two keys are malformed', `${key},${other}`, undefined, malformed],
+  ['a JWT stays the customer’s own', undefined, jwt, missing],
+])('where foreign keys are accepted: %s', (_, apiKey, authorization, expected) => {
+  expect(presentedKey(apiKey, authorization, true)).toEqual(expected);
+});
+
 test('one wrong character anywhere is never called a key', () => {
   const alphabet = [...'0123456789abcdefghijklmnopqrstuvwxyz'];
   fc.assert(

@@ -10,7 +10,8 @@ import { type CheckAnswer, envoyClient } from './envoy-client.js';
 export interface RunningAuthz {
   db: Database;
   organization: Organization;
-  check(headers: Record<string, string>, requestId?: string): Promise<CheckAnswer>;
+  /** `scope` is what the route says in its context extensions. */
+  check(headers: Record<string, string>, requestId?: string, scope?: string): Promise<CheckAnswer>;
   /** The answer to this key, in X-API-Key. */
   ask(secret: string): Promise<CheckAnswer>;
   raw(path: string, bytes: Buffer): Promise<Buffer>;
@@ -40,6 +41,7 @@ export async function runningAuthz(settings: { serverUrl?: string; env?: Record<
     ADMIN_LISTEN: '127.0.0.1:0',
     DATABASE_URL: fresh.url,
     KEY_LOOKUP_TIMEOUT: '5s', // a busy test machine is no slow database
+    MAX_LOOP_DELAY: '1h', // and no overload: here the callers share the event loop with the service
     ...settings.env,
   };
   const service = await startAuthzService(readConfig(env), { log: createLogger({ service: 'authz', level: 'info' }, { write }) });

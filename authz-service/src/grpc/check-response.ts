@@ -1,8 +1,8 @@
-import { ERRORS, errorBody } from '@tollgate/domain/error-code';
+import { ERRORS, errorBody, insufficientScopeBody } from '@tollgate/domain/error-code';
 import type { KeyRecord } from '@tollgate/domain/judge-key';
 import type { HeaderValueOption } from '@tollgate/protos/envoy/config/core/v3/base';
 import { CheckResponse } from '@tollgate/protos/envoy/service/auth/v3/external_auth';
-import type { DenialCode } from '../authorize.js';
+import type { Decision } from '../authorize.js';
 
 const OK = 0;
 const PERMISSION_DENIED = 7;
@@ -31,9 +31,13 @@ export function allowedResponse(key: KeyRecord, isInAuthorization: boolean): Uin
   return bytes.keyInApiKeyHeader;
 }
 
+type Denial = Extract<Decision, { kind: 'denied' }>;
+
 /** The caller is refused with its reason. No metadata: without an organization it is not usage. */
-export function deniedResponse(code: DenialCode, requestId: string | null, now: Date): Uint8Array {
-  const { status } = ERRORS[code];
+export function deniedResponse(denial: Denial, requestId: string | null, now: Date): Uint8Array {
+  const { status } = ERRORS[denial.code];
+  const body =
+    'missing' in denial ? insufficientScopeBody(denial.missing, requestId, now) : errorBody(denial.code, requestId, now);
   return CheckResponse.encode({
     status: { code: PERMISSION_DENIED, message: '' },
     httpResponse: {
@@ -41,7 +45,7 @@ export function deniedResponse(code: DenialCode, requestId: string | null, now: 
       value: {
         status: { code: status },
         headers: status === 401 ? [JSON_TYPE, CHALLENGE] : [JSON_TYPE],
-        body: JSON.stringify(errorBody(code, requestId, now)),
+        body: JSON.stringify(body),
       },
     },
     dynamicMetadata: undefined,

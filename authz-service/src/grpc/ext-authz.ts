@@ -1,18 +1,25 @@
 import { CheckRequest } from '@tollgate/protos/envoy/service/auth/v3/external_auth';
 import type { CallInfo, GrpcMethod } from '@tollgate/service-kit/grpc';
 import { unaryMethod } from '@tollgate/service-kit/grpc';
+import type { LoadShedder } from '@tollgate/service-kit/load-shedder';
 import type { Decision } from '../authorize.js';
 import type { PresentedKey } from '../presented-key.js';
-import { keyFrom } from './check-request.js';
+import { demandFrom, keyFrom } from './check-request.js';
 import { allowedResponse, deniedResponse, unavailableResponse } from './check-response.js';
 
 export interface ExtAuthzOptions {
-  authorize: (presented: PresentedKey, nowMs: number) => Decision | Promise<Decision>;
+  authorize: (presented: PresentedKey, nowMs: number, demand: string) => Decision | Promise<Decision>;
+  /** Whether keys may pass that do not have our form; see presented-key. */
+  acceptsForeignKeys?: boolean;
   /** Unix milliseconds. */
   now: () => number;
-  /** Told of each decision; `error` only where nobody could tell. */
-  onDecision: (decision: Decision | { kind: 'unavailable'; error: unknown }, durationMs: number) => void;
+  /** Whether there is room for one more call. */
+  shedder: LoadShedder;
+  onDecision: (outcome: Outcome, durationMs: number) => void;
 }
+
+/** What was decided; that nobody could tell, and why; or that there was no room to look. */
+export type Outcome = Decision | { kind: 'unavailable'; error: unknown } | { kind: 'shed' };
 
 export const CHECK_PATH = '/envoy.service.auth.v3.Authorization/Check';
 
@@ -25,7 +32,7 @@ const RETRY_AFTER_SPREAD = 3;
  * with 503, and never told that the key is bad.
  */
 export function extAuthz(options: ExtAuthzOptions): GrpcMethod {
-  const { authorize, now, onDecision } = options;
+  const { authorize, acceptsForeignKeys = false, now, shedder, onDecision } = options;
 
   function check(request: CheckRequest, call: CallInfo): Uint8Array | Promise<Uint8Array> {
     const startMs = performance.now();
@@ -34,20 +41,27 @@ export function extAuthz(options: ExtAuthzOptions): GrpcMethod {
     const answer = (decision: Decision): Uint8Array => {
       onDecision(decision, performance.now() - startMs);
       if (decision.kind === 'allowed') return allowedResponse(decision.key, decision.isInAuthorization);
-      return deniedResponse(decision.code, requestIdOf(call), new Date(nowMs));
+      return deniedResponse(decision, requestIdOf(call), new Date(nowMs));
     };
-    const refuse = (error: unknown): Uint8Array => {
-      onDecision({ kind: 'unavailable', error }, performance.now() - startMs);
+    const refuse = (outcome: Outcome): Uint8Array => {
+      onDecision(outcome, performance.now() - startMs);
       const retryAfterSeconds = RETRY_AFTER_MIN + Math.floor(Math.random() * RETRY_AFTER_SPREAD);
       return unavailableResponse(requestIdOf(call), new Date(nowMs), retryAfterSeconds);
     };
 
+    const fail = (error: unknown): Uint8Array => refuse({ kind: 'unavailable', error });
+
+    if (!shedder.tryEnter(startMs)) return refuse({ kind: 'shed' });
+    let answered: Uint8Array | Promise<Uint8Array>;
     try {
-      const decision = authorize(keyFrom(request), nowMs);
-      return decision instanceof Promise ? decision.then(answer).catch(refuse) : answer(decision);
+      const decision = authorize(keyFrom(request, acceptsForeignKeys), nowMs, demandFrom(request));
+      if (decision instanceof Promise) return decision.then(answer).catch(fail).finally(shedder.leave);
+      answered = answer(decision);
     } catch (error) {
-      return refuse(error);
+      answered = fail(error);
     }
+    shedder.leave();
+    return answered;
   }
 
   return unaryMethod(CHECK_PATH, (bytes) => CheckRequest.decode(bytes), check);

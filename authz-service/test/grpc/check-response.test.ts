@@ -65,7 +65,7 @@ test.each([
 ] as const)('%s is %i with a JSON body, and carries no metadata', (code, status) => {
   const json = overwriting('content-type', 'application/json');
   const challenge = overwriting('www-authenticate', 'Bearer');
-  expect(decodeWith(type, deniedResponse(code, 'request-1', now))).toEqual({
+  expect(decodeWith(type, deniedResponse({ kind: 'denied', code }, 'request-1', now))).toEqual({
     status: { code: 7 },
     denied_response: {
       status: { code: status },
@@ -76,6 +76,16 @@ test.each([
         request_id: 'request-1',
       }),
     },
+  });
+});
+
+test('a key that lacks scopes is told which', () => {
+  const denial = { kind: 'denied', code: 'insufficient_scope', missing: ['orders:read', 'orders:write'] } as const;
+  const decoded = decodeWith(type, deniedResponse(denial, 'request-1', now));
+  const { status, body } = decoded['denied_response'] as { status: unknown; body: string };
+  expect(status).toEqual({ code: 403 });
+  expect(JSON.parse(body)).toMatchObject({
+    error: { code: 'insufficient_scope', message: expect.stringContaining('orders:write'), details: { missing: denial.missing } },
   });
 });
 

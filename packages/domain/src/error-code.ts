@@ -32,7 +32,24 @@ export interface ErrorBody {
 
 /** The one JSON shape of every error that a caller sees. */
 export function errorBody(code: ErrorCode, requestId: string | null, now: Date, details?: Record<string, unknown>): ErrorBody {
-  const { message } = ERRORS[code];
+  return bodyOf(code, ERRORS[code].message, requestId, now, details);
+}
+
+/** The error of a key that lacks scopes: it names them, so that the caller knows what to ask for. */
+export function insufficientScopeBody(missing: readonly string[], requestId: string | null, now: Date): ErrorBody {
+  const words = missing.length === 1 ? `the scope ${missing[0]}` : `the scopes ${missing.join(', ')}`;
+  const message =
+    missing.length === 0 ? ERRORS.insufficient_scope.message : `This API key lacks ${words}, which the route demands.`;
+  return bodyOf('insufficient_scope', message, requestId, now, { missing });
+}
+
+function bodyOf(
+  code: ErrorCode,
+  message: string,
+  requestId: string | null,
+  now: Date,
+  details: Record<string, unknown> | undefined,
+): ErrorBody {
   return {
     error: details === undefined ? { code, message } : { code, message, details },
     timestamp: now.toISOString(),

@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode, errorBody } from '@tollgate/domain/error-code';
+import { ERRORS, type ErrorCode, errorBody, insufficientScopeBody } from '@tollgate/domain/error-code';
 import { expect, test } from 'vitest';
 
 const NOW = new Date('2026-11-23T09:59:48.123Z');
@@ -47,6 +47,19 @@ test('an error has the one shape, and details only where there are some', () => 
     message: ERRORS.rate_limit_exceeded.message,
     details,
   });
+});
+
+test('a key that lacks scopes is told which', () => {
+  expect(insufficientScopeBody(['orders:read'], 'r-1', NOW)).toMatchObject({
+    error: {
+      code: 'insufficient_scope',
+      message: 'This API key lacks the scope orders:read, which the route demands.',
+      details: { missing: ['orders:read'] },
+    },
+    request_id: 'r-1',
+  });
+  expect(insufficientScopeBody(['a', 'b'], null, NOW).error.message).toContain('the scopes a, b, which');
+  expect(insufficientScopeBody([], null, NOW).error.message).toBe(ERRORS.insufficient_scope.message);
 });
 
 test('the request id is null, and not left out, where no request was parsed', () => {

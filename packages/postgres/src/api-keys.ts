@@ -20,6 +20,10 @@ export interface ApiKey {
   revokedAt: Date | undefined;
   revokedReason: string | undefined;
   lastUsedAt: Date | undefined;
+  /** The key in whose place this one was made. */
+  rotatedFrom: string | undefined;
+  /** The key that was made in the place of this one. */
+  replacedBy: string | undefined;
 }
 
 export interface NewApiKey {
@@ -37,44 +41,71 @@ export interface NewApiKey {
  * now is for the database's clock to say: a revoked key has a `revokedAtMs` that lies in the past of any clock.
  */
 export async function findKeyByHash(db: Sql, hash: string): Promise<KeyRecord | undefined> {
-  const [row] = await db.query<KeyRecordRow>(
-    `SELECT k.id, k.organization_id, k.environment, k.scopes, o.plan, o.is_active, k.expires_at, k.revoked_at,
-       coalesce(k.revoked_at <= clock_timestamp(), false) AS is_revoked
-     FROM api_keys AS k JOIN organizations AS o ON o.id = k.organization_id WHERE k.key_hash = $1`,
-    [hash],
-    'find-key-by-hash',
-  );
+  const [row] = await db.query<KeyRecordRow>(`SELECT ${KEY_RECORD} WHERE k.key_hash = $1`, [hash], 'find-key-by-hash');
   return row && keyRecordOf(row);
+}
+
+/**
+ * The records of many keys by their hashes, in one statement; those of no key are left out. As {@link findKeyByHash}.
+ */
+export async function findKeysByHash(db: Sql, hashes: readonly string[]): Promise<Map<string, KeyRecord>> {
+  const rows = await db.query<KeyRecordRow & { key_hash: string }>(
+    `SELECT k.key_hash, ${KEY_RECORD} WHERE k.key_hash = ANY ($1::text[])`,
+    [hashes],
+    'find-keys-by-hash',
+  );
+  return new Map(rows.map((row) => [row.key_hash, keyRecordOf(row)]));
 }
 
 /** Makes a key. The secret is nowhere but in this answer. Throws {@link NotFound} for an unknown organization. */
 export async function createApiKey(db: Sql, key: NewApiKey, actor: string): Promise<{ secret: string; key: ApiKey }> {
-  const values = { name: validName(key.name), scopes: validScopes(key.scopes), createdBy: validActor(key.createdBy) };
+  const values = {
+    ...key,
+    name: validName(key.name),
+    scopes: validScopes(key.scopes),
+    createdBy: validActor(key.createdBy),
+  };
   if (!isUuid(key.organizationId)) throw new NotFound('there is no such organization');
+  return db.transaction((tx) => insertApiKey(tx, values, actor));
+}
+
+/** Writes a new key whose texts were checked, with its entry in the audit log. For {@link createApiKey} and rotations. */
+export async function insertApiKey(
+  tx: Sql,
+  key: NewApiKey & { rotatedFrom?: string },
+  actor: string,
+): Promise<{ secret: string; key: ApiKey }> {
   const secret = generateApiKey(key.environment);
-  return db.transaction(async (tx) => {
-    const [row] = await explained(
-      tx.query<{ id: string }>(
-        `INSERT INTO api_keys (organization_id, name, environment, key_hash, hash_version, prefix, scopes, created_by, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
-        [
-          key.organizationId,
-          values.name,
-          key.environment,
-          hashApiKey(secret),
-          HASH_VERSION,
-          apiKeyPrefix(secret),
-          values.scopes,
-          values.createdBy,
-          key.expiresAt ?? null,
-        ],
-      ),
-    );
-    const created = await getApiKey(tx, row?.id ?? '');
-    const { name, environment, prefix, scopes, expiresAt } = created;
-    await audit(tx, actor, 'api_key.create', created, { name, environment, prefix, scopes, expires_at: expiresAt ?? null });
-    return { secret, key: created };
-  });
+  const [row] = await explained(
+    tx.query<{ id: string }>(
+      `INSERT INTO api_keys
+         (organization_id, name, environment, key_hash, hash_version, prefix, scopes, created_by, expires_at, rotated_from)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
+      [
+        key.organizationId,
+        key.name,
+        key.environment,
+        hashApiKey(secret),
+        HASH_VERSION,
+        apiKeyPrefix(secret),
+        key.scopes,
+        key.createdBy,
+        key.expiresAt ?? null,
+        key.rotatedFrom ?? null,
+      ],
+    ),
+  );
+  const created = await getApiKey(tx, row?.id ?? '');
+  const { name, environment, prefix, scopes, expiresAt, rotatedFrom } = created;
+  const details = { name, environment, prefix, scopes, expires_at: expiresAt ?? null };
+  await auditKey(
+    tx,
+    actor,
+    'api_key.create',
+    created,
+    rotatedFrom === undefined ? details : { ...details, rotated_from: rotatedFrom },
+  );
+  return { secret, key: created };
 }
 
 /** Oldest first. `prefix` is the beginning of the secret, as far as it is stored. */
@@ -126,7 +157,7 @@ export async function revokeApiKey(
       [keyId, text],
     );
     const key = await getApiKey(tx, keyId);
-    if (changed.length > 0) await audit(tx, actor, 'api_key.revoke', key, { reason: key.revokedReason ?? null });
+    if (changed.length > 0) await auditKey(tx, actor, 'api_key.revoke', key, { reason: key.revokedReason ?? null });
     return { key, wasRevoked: changed.length === 0 };
   });
 }
@@ -156,8 +187,13 @@ export async function listKeyHashes(db: Sql, afterHash: string, limit: number): 
 
 const SELECT = `
   SELECT k.id, k.organization_id, k.name, k.environment, k.prefix, k.scopes, k.created_at, k.created_by, k.expires_at,
-    k.revoked_at, k.revoked_reason, a.last_used_at
-  FROM api_keys AS k LEFT JOIN api_key_activity AS a ON a.key_id = k.id`;
+    k.revoked_at, k.revoked_reason, a.last_used_at, k.rotated_from, n.id AS replaced_by
+  FROM api_keys AS k LEFT JOIN api_key_activity AS a ON a.key_id = k.id LEFT JOIN api_keys AS n ON n.rotated_from = k.id`;
+
+const KEY_RECORD = `
+  k.id, k.organization_id, k.environment, k.scopes, o.plan, o.is_active, k.expires_at, k.revoked_at,
+    coalesce(k.revoked_at <= clock_timestamp(), false) AS is_revoked
+  FROM api_keys AS k JOIN organizations AS o ON o.id = k.organization_id`;
 
 interface ApiKeyRow {
   id: string;
@@ -172,6 +208,8 @@ interface ApiKeyRow {
   revoked_at: Date | null;
   revoked_reason: string | null;
   last_used_at: Date | null;
+  rotated_from: string | null;
+  replaced_by: string | null;
 }
 
 function apiKeyOf(row: ApiKeyRow): ApiKey {
@@ -188,6 +226,8 @@ function apiKeyOf(row: ApiKeyRow): ApiKey {
     revokedAt: row.revoked_at ?? undefined,
     revokedReason: row.revoked_reason ?? undefined,
     lastUsedAt: row.last_used_at ?? undefined,
+    rotatedFrom: row.rotated_from ?? undefined,
+    replacedBy: row.replaced_by ?? undefined,
   };
 }
 
@@ -222,7 +262,8 @@ async function explained<T>(write: Promise<T>): Promise<T> {
   }
 }
 
-function audit(tx: Sql, actor: string, action: string, key: ApiKey, details: Record<string, unknown>): Promise<void> {
+/** Notes what was done to a key. */
+export function auditKey(tx: Sql, actor: string, action: string, key: ApiKey, details: Record<string, unknown>): Promise<void> {
   return recordAudit(tx, {
     actor,
     action,

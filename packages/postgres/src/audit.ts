@@ -1,4 +1,6 @@
+import { isUuid } from '@tollgate/domain/uuid';
 import type { Sql } from './database.js';
+import { Invalid } from './errors.js';
 import { validActor } from './text-rules.js';
 
 export interface AuditEntry {
@@ -13,6 +15,8 @@ export interface AuditEntry {
 }
 
 export interface AuditRecord extends AuditEntry {
+  /** Later entries have greater ids; a whole number as text. */
+  id: string;
   at: Date;
   details: Record<string, unknown>;
 }
@@ -32,17 +36,22 @@ export async function recordAudit(tx: Sql, entry: AuditEntry): Promise<void> {
   );
 }
 
-/** Newest first. */
+/**
+ * Newest first: of one organization, its keys and limits among it, or of all. The next page is what lies `beforeId` of the last.
+ */
 export async function listAudit(
   db: Sql,
-  { organizationId, limit }: { organizationId?: string; limit: number },
+  { organizationId, beforeId, limit }: { organizationId?: string; beforeId?: string; limit: number },
 ): Promise<AuditRecord[]> {
+  if (organizationId !== undefined && !isUuid(organizationId)) return [];
+  if (beforeId !== undefined && !/^\d{1,18}$/.test(beforeId)) throw new Invalid('a page begins before the id of an entry');
   const rows = await db.query<AuditRow>(
-    `SELECT at, actor, action, subject_kind, subject_id, organization_id, details FROM audit_log
-     WHERE $1::uuid IS NULL OR organization_id = $1 ORDER BY id DESC LIMIT $2`,
-    [organizationId ?? null, limit],
+    `SELECT id, at, actor, action, subject_kind, subject_id, organization_id, details FROM audit_log
+     WHERE ($1::uuid IS NULL OR organization_id = $1) AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,
+    [organizationId ?? null, beforeId ?? null, limit],
   );
   return rows.map((row) => ({
+    id: row.id,
     at: row.at,
     actor: row.actor,
     action: row.action,
@@ -54,6 +63,7 @@ export async function listAudit(
 }
 
 interface AuditRow {
+  id: string;
   at: Date;
   actor: string;
   action: string;

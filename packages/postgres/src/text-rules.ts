@@ -1,10 +1,9 @@
+import { isGrant, MAX_SCOPES } from '@tollgate/domain/scope';
 import { isUuid } from '@tollgate/domain/uuid';
 import { Invalid } from './errors.js';
 
 const MAX_NAME_CHARACTERS = 200;
 const MAX_REASON_CHARACTERS = 500;
-const MAX_SCOPES = 64;
-const SCOPE = /^[A-Za-z0-9][A-Za-z0-9_.:*/-]{0,63}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
@@ -27,8 +26,10 @@ export function validReason(text: string): string {
 export function validScopes(scopes: readonly string[]): string[] {
   const unique = [...new Set(scopes)].sort((a, b) => (a < b ? -1 : 1));
   if (unique.length > MAX_SCOPES) throw new Invalid(`a key has at most ${MAX_SCOPES} scopes`);
-  if (!unique.every((scope) => SCOPE.test(scope)))
-    throw new Invalid('a scope has 1 to 64 letters, digits or _ . : * / - and begins with a letter or a digit');
+  if (!unique.every(isGrant))
+    throw new Invalid(
+      'a scope has at most 64 characters, such as orders or orders:read, in lower case; a key may also hold orders:* or *',
+    );
   return unique;
 }
 

@@ -5,6 +5,7 @@ import {
   findApiKey,
   findApiKeyByHash,
   findKeyByHash,
+  findKeysByHash,
   listApiKeys,
   listKeyHashes,
   type NewApiKey,
@@ -47,6 +48,17 @@ test('a key that was made authenticates by the hash of its secret', async () => 
   expect(key).toMatchObject({ prefix: secret.slice(0, 12), createdBy: 'alice', lastUsedAt: undefined, revokedAt: undefined });
   expect(await findApiKeyByHash(db, hashApiKey(secret))).toEqual(key);
   expect(await findKeyByHash(db, hashApiKey('other'))).toBeUndefined();
+});
+
+test('many keys are found at once as each would be alone, and unknown hashes are left out', async () => {
+  const { db } = await openFresh();
+  const { id } = await anOrganization(db);
+  const secrets = [(await aKey(db, id, { scopes: ['*', 'a:*'] })).secret, (await aKey(db, id, { environment: 'test' })).secret];
+  const hashes = [...secrets.map(hashApiKey), hashApiKey('other')];
+  const found = await findKeysByHash(db, hashes);
+  expect([...found.keys()].sort()).toEqual(hashes.slice(0, 2).sort());
+  for (const hash of found.keys()) expect(found.get(hash)).toEqual(await findKeyByHash(db, hash));
+  expect(await findKeysByHash(db, [])).toEqual(new Map());
 });
 
 test('the secret is nowhere in the database', async () => {
@@ -120,7 +132,16 @@ test('what cannot be stored is refused in words', async () => {
   const { db } = await openFresh();
   const { id } = await anOrganization(db);
   await expect(aKey(db, id, { expiresAt: new Date(0) })).rejects.toThrow('must expire in the future');
-  for (const scopes of [['a b'], [''], ['a,b'], ['x'.repeat(65)], Array.from({ length: 65 }, (_, i) => `s${i}`)])
+  for (const scopes of [
+    ['a b'],
+    [''],
+    ['a,b'],
+    ['A'],
+    ['a:*:b'],
+    ['a/b'],
+    ['x'.repeat(65)],
+    Array.from({ length: 65 }, (_, i) => `s${i}`),
+  ])
     await expect(aKey(db, id, { scopes })).rejects.toBeInstanceOf(Invalid);
   await expect(aKey(db, id, { name: ' ' })).rejects.toBeInstanceOf(Invalid);
   for (const organizationId of ['33333333-3333-4333-8333-333333333333', 'nobody', '\0'])

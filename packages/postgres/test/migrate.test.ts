@@ -1,10 +1,12 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createApiKey } from '@tollgate/postgres/api-keys';
+import { createApiKey, listApiKeys } from '@tollgate/postgres/api-keys';
 import { describeSchema } from '@tollgate/postgres/describe-schema';
+import { importApiKeys } from '@tollgate/postgres/import-api-keys';
 import { setLimits } from '@tollgate/postgres/limits';
 import { migrateDown, migrateUp, migrationStatus } from '@tollgate/postgres/migrate';
+import { rotateApiKey } from '@tollgate/postgres/rotate-api-key';
 import { storeUsage } from '@tollgate/postgres/usage-store';
 import { freshDatabase } from '@tollgate/testing/database';
 import { MIGRATIONS_FOLDER } from '@tollgate/testing/migrations-folder';
@@ -121,3 +123,39 @@ async function withMigration(folder: string, name: string, up = `CREATE TABLE m$
   await writeFile(join(folder, `${name}.down.sql`), `DROP TABLE m${name}`);
   return folder;
 }
+
+test('0007 goes down and up again with rotated keys and with prefixes of other systems', async () => {
+  const { db, url } = await openEmpty(true);
+  const { id } = await anOrganization(db);
+  const wanted = { organizationId: id, name: 'k', environment: 'live', scopes: [], createdBy: 't' } as const;
+  const { key } = await createApiKey(db, wanted, 'tester');
+  await rotateApiKey(db, key.id, { overlapMs: 60_000 }, 'tester');
+  const row = { organization: id, name: 'f', environment: 'live', keyHash: 'a'.repeat(64), prefix: 'acme', scopes: [] } as const;
+  await importApiKeys(db, [{ line: 1, row: { ...row, scopes: [] } }], { isDryRun: false, skipBad: false }, 'tester');
+  const schema = await describeSchema(db);
+  const options = { url, folder: MIGRATIONS_FOLDER };
+  const { applied } = await migrationStatus(options);
+  const count = applied.length - applied.findIndex(({ name }) => name === '0007_key_rotation');
+  await migrateDown({ ...options, count });
+  await migrateUp(options);
+  expect(await describeSchema(db)).toBe(schema);
+  expect(await listApiKeys(db, {})).toHaveLength(3);
+});
+
+test('the tables hold a rotation together: one replacement, of the same organization, and not the key itself', async () => {
+  const { db } = await openEmpty(true);
+  const { id } = await anOrganization(db);
+  const { id: otherId } = await anOrganization(db, 'Other');
+  const wanted = { organizationId: id, name: 'k', environment: 'live', scopes: [], createdBy: 't' } as const;
+  const [one, two, three] = [
+    (await createApiKey(db, wanted, 'tester')).key.id,
+    (await createApiKey(db, wanted, 'tester')).key.id,
+    (await createApiKey(db, { ...wanted, organizationId: otherId }, 'tester')).key.id,
+  ];
+  const link = (key: string, from: string) => db.query('UPDATE api_keys SET rotated_from = $2 WHERE id = $1', [key, from]);
+  await expect(link(one, one)).rejects.toThrow('rotated_from_another');
+  await expect(link(three, one)).rejects.toThrow('rotated_within_organization');
+  await link(two, one);
+  const { key: four } = await createApiKey(db, wanted, 'tester');
+  await expect(link(four.id, one)).rejects.toThrow('rotated_from_key');
+});

@@ -16,10 +16,10 @@ export async function openFresh(): Promise<{ db: Database; url: string }> {
   return { db, url: fresh.url };
 }
 
-export function openUrl(url: string): Database {
+export function openUrl(url: string, maxConnections = 4): Database {
   return openDatabase({
     url,
-    maxConnections: 4,
+    maxConnections,
     connectTimeoutMs: 10_000,
     statementTimeoutMs: 20_000,
     applicationName: 'test',
