@@ -1,4 +1,5 @@
 import type { ApiKey } from '@tollgate/postgres/api-keys';
+import { plain } from './printable.js';
 import { column, type Row, timeColumn, type View } from './view.js';
 
 export function apiKeyRow(key: ApiKey): Row {
@@ -15,6 +16,8 @@ export function apiKeyRow(key: ApiKey): Row {
     revoked_at: key.revokedAt?.toISOString() ?? null,
     revoked_reason: key.revokedReason ?? null,
     last_used_at: key.lastUsedAt?.toISOString() ?? null,
+    rotated_from: key.rotatedFrom ?? null,
+    replaced_by: key.replacedBy ?? null,
   };
 }
 
@@ -31,8 +34,19 @@ const FIELDS = [
   'revoked_at',
   'revoked_reason',
   'last_used_at',
+  'rotated_from',
+  'replaced_by',
 ];
 
+/** The pair of a rotation in one column, since most keys have none. */
+const ROTATION = {
+  title: 'Rotation',
+  value: (row: Row) => {
+    const [from, by] = [row['rotated_from'], row['replaced_by']];
+    const words = [...(from === null ? [] : [`from ${plain(from)}`]), ...(by === null ? [] : [`replaced by ${plain(by)}`])];
+    return words.join(', ') || '-';
+  },
+};
 const SCOPES = { title: 'Scopes', value: (row: Row) => (row['scopes'] as string[]).join(' ') || '-' };
 
 /** `now` decides what has expired. */
@@ -47,6 +61,7 @@ export function apiKeyListView(now: Date): View {
       timeColumn('Expires', 'expires_at'),
       timeColumn('Last used', 'last_used_at'),
       SCOPES,
+      ROTATION,
     ],
     fields: FIELDS,
   };
@@ -69,6 +84,15 @@ export function apiKeyView(now: Date): View {
 export function newApiKeyView(now: Date): View {
   const { columns, fields } = apiKeyView(now);
   return { columns: [...columns, column('Key', 'key')], fields: [...fields, 'key'] };
+}
+
+/** With the secret, and with the end of the key in whose place it stands. */
+export function rotatedApiKeyView(now: Date): View {
+  const { columns, fields } = newApiKeyView(now);
+  return {
+    columns: [...columns, timeColumn('Old key ends', 'old_key_ends_at')],
+    fields: [...fields, 'old_key_ends_at'],
+  };
 }
 
 function stateOf(row: Row, now: Date): string {

@@ -1,4 +1,3 @@
-import { isUuid } from '@tollgate/domain/uuid';
 import { wrongUse } from './cli-error.js';
 import type { Arguments } from './command.js';
 import { quoted } from './printable.js';
@@ -39,10 +38,17 @@ export function numberOrNone(args: Arguments, name: string): number | null | und
   return args[name] === 'none' ? null : wholeNumber(args, name);
 }
 
-export function uuidArgument(text: string, label: string): string {
-  const lower = text.toLowerCase();
-  if (!isUuid(lower)) throw wrongUse(`${label} takes an id such as 0f8fad5b-d9cb-469f-a165-70867728950e, not ${quoted(text)}.`);
-  return lower;
+const MS_PER_UNIT: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A duration with its unit, or 0, in milliseconds; undefined where it was not given. */
+export function durationMs(args: Arguments, name: string): number | undefined {
+  const text = textArgument(args, name);
+  if (text === undefined) return undefined;
+  if (text === '0') return 0;
+  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  if (count === undefined || unit === undefined)
+    throw wrongUse(`--${name} takes a duration with its unit, such as 30m, 24h or 7d, or 0; not ${quoted(text)}.`);
+  return Number(count) * (MS_PER_UNIT[unit] as number);
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;

@@ -32,6 +32,10 @@ export interface Context {
   databaseUrl(): Promise<string>;
   /** One secret line: from a pipe, or typed without an echo. */
   readSecret(question: string): Promise<string>;
+  /** The text of a file, or of stdin for `-`, piece by piece. Throws a CliError where it cannot be read as UTF-8. */
+  readPieces(path: string): AsyncIterable<string>;
+  /** How far it is, where a person looks; the empty text takes it away. */
+  showProgress(text: string): void;
   /** Asks a person to confirm, unless --yes was given. Throws a CliError where nobody can answer. */
   confirm(question: string): Promise<void>;
 }

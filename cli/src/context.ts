@@ -7,7 +7,8 @@ import type { Context } from './command.js';
 import type { CliConfig } from './config.js';
 import type { DatabaseSource } from './failure.js';
 import type { Output } from './output.js';
-import { askToConfirm, isInteractive, readSecretLine, type Terminal } from './terminal.js';
+import { askToConfirm, isInteractive, readSecretLine, showProgress, type Terminal } from './terminal.js';
+import { readPieces } from './text-file.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
@@ -60,6 +61,8 @@ export function createContext(options: ContextOptions): Context & { databaseSour
     databaseUrl,
     databaseSource: () => source,
     readSecret: (question) => readSecretLine(terminal, question),
+    readPieces: (path) => readPieces(path, terminal.stdin),
+    showProgress: (text) => showProgress(terminal, text),
     async confirm(question) {
       if (isSure) return;
       if (!isInteractive(terminal)) throw wrongUse(`${question} Nobody can answer here: repeat the command with --yes.`);

@@ -1,111 +1,16 @@
 import { fileURLToPath } from 'node:url';
-import { VERSION } from '@tollgate/service-kit/version';
-import yargs, { type Argv } from 'yargs';
-import { wrongUse } from './cli-error.js';
-import type { Arguments, Command } from './command.js';
-import { COMMANDS, NOUNS } from './commands/all.js';
-import { failureOf } from './failure.js';
-import { FORMATS } from './output.js';
-import { quoted } from './printable.js';
-import { type Host, runCommand, tellFailure } from './run-command.js';
+import { runProgram } from './program.js';
 
 const { argv, env, stdin, stdout, stderr } = process;
-/** Beside the folder of bundles, in which this file runs. */
-const host: Host = {
-  stdin,
-  stdout,
-  stderr,
-  environment: env,
-  migrationsFolder: fileURLToPath(new URL('../migrations', import.meta.url)),
-};
-const words = argv.slice(2);
 
 // `tollgate org list | head -1` closes our end early: that is no failure.
 stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-const parser = yargs(words)
-  .scriptName('tollgate')
-  .usage('$0 <noun> <verb>\n\nWorks on the gateway that runs in this folder, or on the database that DATABASE_URL names.')
-  .locale('en')
-  .parserConfiguration({
-    'camel-case-expansion': false,
-    'dot-notation': false,
-    'boolean-negation': false,
-    'greedy-arrays': false,
-    'parse-numbers': false,
-    'parse-positional-numbers': false,
-    'strip-aliased': true,
-  })
-  .option('output', {
-    alias: 'o',
-    type: 'string',
-    choices: FORMATS,
-    default: 'table',
-    requiresArg: true,
-    describe: 'How data is printed.',
-  })
-  .option('yes', { alias: 'y', type: 'boolean', describe: 'Do it without asking.' })
-  .group(['output', 'yes', 'help', 'version'], 'Everywhere:')
-  .alias('help', 'h')
-  .version(VERSION)
-  .completion('completion', 'Prints a script that completes commands for your shell.')
-  .epilogue('Try tollgate <noun> <verb> --help for an example.')
-  .exitProcess(false)
-  .strict()
-  .recommendCommands()
-  .demandCommand(1, 'Name a command; tollgate --help shows them.')
-  .wrap(Math.min(120, stdout.columns ?? 120))
-  .fail((message, error) => {
-    throw error ?? wrongUse(worded(message));
-  });
-
-for (const [noun, describe] of Object.entries(NOUNS)) {
-  const verbs = COMMANDS.filter((command) => command.noun === noun);
-  parser.command(noun, describe, (under) => {
-    for (const command of verbs) addCommand(under, command);
-    return under.usage(describe).demandCommand(1, `Name a verb; tollgate ${noun} --help shows them.`);
-  });
-}
-for (const command of COMMANDS.filter(({ noun }) => !(noun in NOUNS))) addCommand(parser, command);
-
-try {
-  await parser.parseAsync(words, {}, (_error, _args, text) => {
-    if (text !== '') stdout.write(`${text}\n`);
-  });
-} catch (error) {
-  const asked = (error as Error).name === 'YError' ? wrongUse((error as Error).message) : error;
-  const isJson = /(^| )(-o|--output)[ =]?json( |$)/.test(words.join(' '));
-  process.exitCode = tellFailure(failureOf(asked, undefined), isJson ? 'json' : 'table', host);
-}
-
-function addCommand(parent: Argv, command: Command): void {
-  const names = Object.keys(command.positionals ?? {});
-  const usage = [command.verb || command.noun, ...names.map((name) => `[${name}]`)].join(' ');
-  parent.command(
-    usage,
-    command.describe,
-    (own) => withOptions(own, command),
-    async (args) => {
-      process.exitCode = await runCommand(command, withoutPath(args, command), host);
-    },
-  );
-}
-
-function withOptions(parser: Argv, { positionals = {}, options = {}, example }: Command): Argv {
-  for (const [name, describe] of Object.entries(positionals)) parser.positional(name, { type: 'string', describe });
-  for (const [name, { value: _, ...option }] of Object.entries(options))
-    parser.option(name, { ...option, requiresArg: option.type === 'string' });
-  return parser.example(example, '');
-}
-
-/** Words after `--` reach no positional of yargs, and must not be passed over in silence. */
-function withoutPath({ _: path, $0: _, ...args }: Record<string, unknown>, { verb }: Command): Arguments {
-  const rest = (path as string[])[verb === '' ? 1 : 2];
-  if (rest !== undefined) throw wrongUse(`Nothing is taken after "--": write --org-id=${quoted(rest)}.`);
-  return args as Arguments;
-}
-
-/** What yargs says of a word that is not among the choices stands on three lines. */
-function worded(message: string): string {
-  return message.replace(/^Invalid values:\s+Argument: (\S+), Given: (.*), Choices: (.*)$/s, '--$1 takes one of $3, not $2.');
-}
+process.exitCode = await runProgram(argv.slice(2), {
+  stdin,
+  stdout,
+  stderr,
+  environment: env,
+  /** Beside the folder of bundles, in which this file runs. */
+  migrationsFolder: fileURLToPath(new URL('../migrations', import.meta.url)),
+});

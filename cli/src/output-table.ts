@@ -3,7 +3,7 @@ import type { Column, Row } from './view.js';
 /** Rows under a header, columns as wide as their widest cell, two spaces between. */
 export function toTable(rows: readonly Row[], columns: readonly Column[]): string {
   const cells = [columns.map(({ title }) => title.toUpperCase()), ...rows.map((row) => columns.map(({ value }) => value(row)))];
-  const widths = columns.map((_, i) => Math.max(...cells.map((line) => widthOf(line[i] ?? ''))));
+  const widths = columns.map((_, i) => cells.reduce((width, line) => Math.max(width, widthOf(line[i] ?? '')), 0));
   return cells
     .map((line) =>
       line

@@ -22,7 +22,12 @@ export function quoted(text: string): string {
 
 /** JSON of the same value, in which no character can act on a terminal. */
 export function toJson(value: Json): string {
-  return JSON.stringify(value, null, 2).replace(UNPRINTABLE, (character) => (character === '\n' ? '\n' : escaped(character)));
+  return harmlessJson(JSON.stringify(value, null, 2));
+}
+
+/** The same JSON, in which no character can act on a terminal: those that could stand within its strings only. */
+export function harmlessJson(json: string): string {
+  return json.replace(UNPRINTABLE, (character) => (character === '\n' ? '\n' : escaped(character)));
 }
 
 /** Beyond the basic plane, a character has two units, and so two escapes. */

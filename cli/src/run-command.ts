@@ -15,11 +15,7 @@ export interface Host extends Terminal, Pick<ContextOptions, 'environment' | 'mi
 export async function runCommand(command: Command, args: Arguments, host: Host): Promise<number> {
   const format = requiredText(args, 'output') as Format;
   const context = createContext({
-    output: createOutput(
-      format,
-      (text) => void host.stdout.write(text),
-      (text) => void host.stderr.write(text),
-    ),
+    output: createOutput(format, host.stdout, host.stderr),
     terminal: host,
     environment: host.environment,
     migrationsFolder: host.migrationsFolder,

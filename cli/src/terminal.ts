@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { CliError, EXIT, wrongUse } from './cli-error.js';
+import { plain } from './printable.js';
 
 /** What is needed of `process`. */
 export interface Terminal {
@@ -13,6 +14,11 @@ const MAX_LINE_BYTES = 4_096;
 /** True where a person sits at both ends. */
 export function isInteractive({ stdin, stderr }: Terminal): boolean {
   return stdin.isTTY === true && stderr.isTTY === true;
+}
+
+/** Shows how far something is, on one line that is written anew; shows nothing where no person looks. */
+export function showProgress({ stderr }: Pick<Terminal, 'stderr'>, text: string): void {
+  if (stderr.isTTY === true) stderr.write(`\r${plain(text)}\u001b[K${text === '' ? '' : ' '}`);
 }
 
 /** Asks on stderr, since stdout is for data. Anything but y or yes is a no. */

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, realpath, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -56,14 +56,14 @@ test('config render takes a file of routes', async () => {
 });
 
 test.each([
-  ['no JSON', 'routes: []', /JSON/],
+  ['neither YAML nor JSON', '[{ name: a', /routes\.json:1: /],
   ['no list', {}, /list/],
-  ['no route', [], /no route/],
-  ['a text for a route', ['/v1'], /Route 1/],
+  ['no route', [], /list of routes/],
+  ['a text for a route', ['/v1'], /routes\.json:1: a route must be/],
   ['an unknown field', [{ name: 'a', prefix: '/', upstream: 'http://a', timout: '1s' }], /"timout"/],
-  ['a missing field', [{ name: 'a', prefix: '/' }], /upstream is missing/],
+  ['a missing field', [{ name: 'a', prefix: '/' }], /needs upstream/],
   ['a number for a name', [{ name: 1, prefix: '/', upstream: 'http://a' }], /name must be a text/],
-  ['a timeout without its unit', [{ name: 'a', prefix: '/', upstream: 'http://a', timeout: '5' }], /Route 1: timeout/],
+  ['a timeout without its unit', [{ name: 'a', prefix: '/', upstream: 'http://a', timeout: '5' }], /routes\.json:1: timeout/],
   ['yes for true', [{ name: 'a', prefix: '/', upstream: 'http://a', public: 'yes' }], /true or false/],
   ['a prefix that matches nothing', [{ name: 'a', prefix: 'v1', upstream: 'http://a' }], /prefix/],
   ['a password in an upstream', [{ name: 'a', prefix: '/', upstream: 'http://u:p@a' }], /password/],
@@ -84,6 +84,36 @@ test.each([
   ['--usage', 'unix:relative'],
 ])('config render refuses %s %s', async (...words) => {
   expect(await render(...words)).toMatchObject({ exitCode: 2, stdout: '' });
+});
+
+test('config render secures the way to callers and services, and writes what Envoy renews certificates by', async () => {
+  const service = [
+    '--service-cert',
+    's.crt',
+    '--service-key',
+    's.key',
+    '--service-ca',
+    'ca.crt',
+    '--service-san',
+    'authz.internal',
+  ];
+  const caller = ['--tls-cert', '/etc/tls/tls.crt', '--tls-key', '/etc/tls/tls.key'];
+  const { exitCode, stdout, stderr } = await render(...service, ...caller, '--secrets-folder', 'secrets');
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  expect(stdout).toContain('match_typed_subject_alt_names');
+  expect(stdout).toContain(join(await realpath(cwd), 'secrets', 'service-ca.yaml'));
+  expect(await readFile(join(cwd, 'secrets', 'gateway-certificate.yaml'), 'utf8')).toContain('/etc/tls/tls.key');
+  expect(await readFile(join(cwd, 'secrets', 'service-certificate.yaml'), 'utf8')).toContain(join(await realpath(cwd), 's.crt'));
+});
+
+test.each([
+  [['--tls-cert', 'a'], /--tls-key is missing/],
+  [['--service-cert', 'a', '--service-key', 'b'], /--service-ca, --service-san are missing/],
+  [['--secrets-folder', 'a'], /nothing to renew/],
+])('config render refuses %j, which is TLS in part', async (words, message) => {
+  const { exitCode, stdout, stderr } = await render(...words);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  expect(stderr).toMatch(message);
 });
 
 test('an upstream and routes exclude each other', async () => {

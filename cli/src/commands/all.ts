@@ -3,9 +3,12 @@ import { configRender } from './config-render.js';
 import { configValidate } from './config-validate.js';
 import { doctor } from './doctor.js';
 import { keyCreate } from './key-create.js';
+import { keyExport } from './key-export.js';
 import { keyGet } from './key-get.js';
+import { keyImport } from './key-import.js';
 import { keyList } from './key-list.js';
 import { keyRevoke } from './key-revoke.js';
+import { keyRotate } from './key-rotate.js';
 import { keyVerify } from './key-verify.js';
 import { limitsClear } from './limits-clear.js';
 import { limitsGet } from './limits-get.js';
@@ -15,6 +18,7 @@ import { migrateStatus } from './migrate-status.js';
 import { migrateUp } from './migrate-up.js';
 import { orgCreate } from './org-create.js';
 import { orgGet } from './org-get.js';
+import { orgHistory } from './org-history.js';
 import { orgList } from './org-list.js';
 import { orgResume } from './org-resume.js';
 import { orgSuspend } from './org-suspend.js';
@@ -31,11 +35,15 @@ export const COMMANDS: readonly Command[] = [
   orgUpdate,
   orgSuspend,
   orgResume,
+  orgHistory,
   keyCreate,
   keyList,
   keyGet,
   keyRevoke,
+  keyRotate,
   keyVerify,
+  keyImport,
+  keyExport,
   planList,
   planSet,
   limitsGet,

@@ -1,12 +1,16 @@
-import type { Address, GatewayRoute } from '@tollgate/envoy-config/options';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Address, EnvoyConfigOptions, GatewayRoute } from '@tollgate/envoy-config/options';
 import { renderEnvoyConfig } from '@tollgate/envoy-config/render-envoy-config';
+import { parseRoutesFile } from '@tollgate/envoy-config/routes-file';
+import { renderSecrets } from '@tollgate/envoy-config/secrets';
 import { parseListenAddress } from '@tollgate/service-kit/listen-address';
 import { listArgument, textArgument, wholeNumber } from '../arguments.js';
 import { wrongUse } from '../cli-error.js';
 import type { Arguments, Command, Option } from '../command.js';
 import { quoted } from '../printable.js';
-import { parseRoutesFile } from '../routes-file.js';
 import { readTextFile } from '../text-file.js';
+import { TLS_OPTIONS, tlsArguments } from '../tls-arguments.js';
 
 const ADDRESS = { type: 'string', value: 'ADDR', array: true } satisfies Partial<Option>;
 const MAX_PORT = 65_535;
@@ -23,11 +27,12 @@ export const configRender: Command = {
     routes: {
       type: 'string',
       value: 'FILE',
-      describe: 'Several APIs: a list of { name, prefix, upstream, scope, timeout, streaming, public }.',
+      describe: 'Several APIs: YAML or JSON, a list of { name, prefix, upstream, scope, timeout, streaming, public }.',
     },
     authz: { ...ADDRESS, describe: 'An authz-service: host:port or unix:/path. May be repeated, as the next two.' },
     ratelimit: { ...ADDRESS, describe: 'A ratelimit-service.' },
     usage: { ...ADDRESS, describe: 'A usage collector.' },
+    ...TLS_OPTIONS,
   },
   formats: ['table', 'json'],
   async run(args, { output }) {
@@ -35,17 +40,22 @@ export const configRender: Command = {
     const upstreamUrl = textArgument(args, 'upstream');
     const routes = await routesArgument(args);
     if (upstreamUrl !== undefined && routes !== undefined) throw wrongUse('--upstream and --routes exclude each other.');
-    output.text(
-      renderEnvoyConfig({
-        gateway: gatewayPort === undefined ? undefined : { host: '0.0.0.0', port: gatewayPort },
-        admin: adminPort === undefined ? undefined : { host: '127.0.0.1', port: adminPort },
-        upstreamUrl,
-        routes,
-        authz: addressesArgument(args, 'authz'),
-        ratelimit: addressesArgument(args, 'ratelimit'),
-        usage: addressesArgument(args, 'usage'),
-      }),
-    );
+    const options: EnvoyConfigOptions = {
+      gateway: gatewayPort === undefined ? undefined : { host: '0.0.0.0', port: gatewayPort },
+      admin: adminPort === undefined ? undefined : { host: '127.0.0.1', port: adminPort },
+      upstreamUrl,
+      routes,
+      authz: addressesArgument(args, 'authz'),
+      ratelimit: addressesArgument(args, 'ratelimit'),
+      usage: addressesArgument(args, 'usage'),
+      ...tlsArguments(args),
+    };
+    const config = renderEnvoyConfig(options);
+    for (const { path, text } of renderSecrets(options)) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text);
+    }
+    output.text(config);
   },
 };
 
@@ -57,7 +67,10 @@ function portArgument(args: Arguments, name: string): number | undefined {
 
 async function routesArgument(args: Arguments): Promise<GatewayRoute[] | undefined> {
   const path = textArgument(args, 'routes');
-  return path === undefined ? undefined : parseRoutesFile(await readTextFile(path));
+  if (path === undefined) return undefined;
+  const read = parseRoutesFile(await readTextFile(path), path);
+  if (read.kind === 'refused') throw wrongUse(`The routes file does not serve:\n  ${read.problems.join('\n  ')}`);
+  return read.routes;
 }
 
 function addressesArgument(args: Arguments, name: string): Address[] | undefined {

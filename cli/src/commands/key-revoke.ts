@@ -3,7 +3,7 @@ import { apiKeyRow, apiKeyView } from '../api-key-view.js';
 import { textArgument } from '../arguments.js';
 import type { Command } from '../command.js';
 import { quoted } from '../printable.js';
-import { apiKeyOf, KEY_ID_OPTION, KEY_POSITIONAL, requiredKeyId } from '../subject.js';
+import { apiKeyOf, KEY_ID_OPTION, KEY_POSITIONAL, requiredKey } from '../subject.js';
 
 export const keyRevoke: Command = {
   noun: 'key',
@@ -13,7 +13,7 @@ export const keyRevoke: Command = {
   example: 'tollgate key revoke 0f8fad5b-d9cb-469f-a165-70867728950e --reason "was in a public repository" --yes',
   options: { ...KEY_ID_OPTION, reason: { type: 'string', value: 'R', describe: 'Why, for the audit log.' } },
   async run(args, { database, actor, confirm, output, now }) {
-    requiredKeyId(args);
+    requiredKey(args);
     const reason = textArgument(args, 'reason');
     const db = await database();
     const { id, name, prefix, revokedAt } = await apiKeyOf(args, db);

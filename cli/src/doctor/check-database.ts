@@ -1,6 +1,6 @@
 import type { Sql } from '@tollgate/postgres/database';
 import type { MigrationStatus } from '@tollgate/postgres/migrate';
-import { missingChangeTriggers, readDatabaseFacts } from './database-facts.js';
+import { missingChangeTriggers, readServerFacts } from '@tollgate/postgres/server-facts';
 import { type Finding, fail, ok, warn } from './finding.js';
 
 const OLDEST_MAJOR_VERSION = 16;
@@ -13,7 +13,7 @@ const FAIL_SKEW_MS = 60_000;
 /** `nowMs` is our clock, asked before and after the database's. */
 export async function checkServer(db: Sql, nowMs: () => number): Promise<{ server: Finding; clock: Finding }> {
   const beforeMs = nowMs();
-  const facts = await readDatabaseFacts(db);
+  const facts = await readServerFacts(db);
   const skewMs = Math.round(facts.nowMs - (beforeMs + nowMs()) / 2);
   return { server: versionFinding(facts.version, facts.majorVersion), clock: clockFinding(skewMs) };
 }

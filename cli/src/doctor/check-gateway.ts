@@ -7,11 +7,13 @@ const RESTART = 'Start the gateway with npm start; its log tells more.';
 /** Envoy and each service, asked for their own word. */
 export function checkGateway({ adminUrl, services }: GatewayFile): Promise<Finding[]> {
   const parts = [{ name: 'envoy', url: `${adminUrl}/ready` }];
-  for (const [name, url] of Object.entries(services)) parts.push({ name, url: `${url}/health/ready` });
+  for (const [name, url] of Object.entries(services))
+    parts.push({ name, url: url.startsWith('unix:') ? url : `${url}/health/ready` });
   return Promise.all(parts.map(({ name, url }) => checkReady(name, url)));
 }
 
 async function checkReady(name: string, url: string): Promise<Finding> {
+  if (url.startsWith('unix:')) return ok(name, `not asked: it answers on the socket ${url.slice('unix:'.length)}`);
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(DEADLINE_MS), redirect: 'error' });
     const body = await response.text();

@@ -1,7 +1,8 @@
 import { type Finding, fail, ok, warn } from './finding.js';
-import { readRedisFacts } from './redis-facts.js';
 
 export async function checkRedis(url: string): Promise<Finding> {
+  // Loaded where it is needed, as the other commands have no use for it.
+  const { readRedisFacts } = await import('@tollgate/limit-store/redis/redis-facts');
   const { version, maxmemoryPolicy } = await readRedisFacts(url);
   const detail = `Redis ${version ?? 'of an unknown version'} answers, maxmemory-policy ${maxmemoryPolicy ?? 'unknown'}`;
   if (maxmemoryPolicy === 'noeviction') return ok('redis', detail);
