@@ -1,0 +1,151 @@
+/** One round of load on one of the two gateways, and what it cost each process. */
+import { usageReport } from '@tollgate/postgres/usage-report';
+import { until } from '@tollgate/testing/until';
+import { type LoadResult, runLoad } from './load.js';
+import { cpuNanosOf, familyNanosOf, type MachineTime, machineTime, sum } from './machine.js';
+import type { Part, World } from './world.js';
+
+/** Envoy alone as fast as it can, and at the gateway's own rate: with less to do at once, a request costs it more. */
+export type Variant = 'gateway' | 'alone-paced' | 'alone';
+
+export interface Round {
+  variant: Variant;
+  /** As Envoy counted them, with those that were cut off at the end of the load. */
+  requests: number;
+  /** Passed without a limit, as ratelimit took longer than Envoy waits: few, or the round is a disturbed one. */
+  unlimited: number;
+  /** CPU per request in microseconds; for Envoy alone only `Envoy`. */
+  costs: Partial<Record<Part, number>>;
+  load: LoadResult;
+  /** Why the figures are worth less: somebody else used the machine. Empty in a good round. */
+  disturbances: string[];
+  /** The share of CPU time that others had and of requests that went another way than they should: the less, the better. */
+  disturbance: number;
+}
+
+export interface LoadSettings {
+  wrk: string;
+  connections: number;
+  seconds: number;
+  /** Requests a second, about; as many as are answered where it is not given. */
+  rate?: number;
+}
+
+/** Shares of all CPUs in a round above which it does not count. */
+const MAX_FOREIGN = 0.05;
+const MAX_STOLEN = 0.01;
+/** Of the requests of a round: how many may be limited by nobody, or by ratelimit alone while Redis was late. */
+const MAX_UNLIMITED = 0.005;
+const STORED_DEADLINE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/**
+ * Runs a round. Throws where it cannot mean anything: an answer that was no 200, or rows of usage that are not exactly
+ * the requests of the organization.
+ */
+export async function runRound(world: World, variant: Variant, settings: LoadSettings): Promise<Round> {
+  const side = variant === 'gateway' ? world.gateway : world.alone;
+  const pids: Partial<Record<Part, number>> = variant === 'gateway' ? world.gateway.pids : { Envoy: world.alone.pid };
+  const before = await readings(world, side.adminUrl, pids);
+  const load = await runLoad(settings.wrk, { ...settings, url: side.url, headers: world.headers, folder: world.folder });
+  if (load.failures.length > 0) throw new Error(`not every answer was a good one: ${load.failures.join('; ')}`);
+  if (variant === 'gateway') await usageIsStored(world, before);
+  const after = await readings(world, side.adminUrl, pids);
+
+  const requests = after.counts.requests - before.counts.requests;
+  const good = after.counts.good - before.counts.good;
+  if (good < load.completed || requests > load.completed + settings.connections)
+    throw new Error(`${load.completed} answers arrived, but Envoy counted ${requests} requests and ${good} good answers`);
+  const unlimited = after.counts.unlimited - before.counts.unlimited;
+  const uncounted = after.counts.identified - before.counts.identified - (after.counts.taken - before.counts.taken);
+  const costs = Object.entries(after.cpu).map(([part, nanos]) => [part, (nanos - (before.cpu[part] ?? 0)) / 1000 / requests]);
+  const { foreign, stolen } = othersShares(before, after);
+  const disturbances = [
+    ...(foreign > MAX_FOREIGN ? [`other programs used ${Math.round(foreign * 100)} % of the CPUs`] : []),
+    ...(stolen > MAX_STOLEN ? [`the host took ${Math.round(stolen * 100)} % of the CPUs`] : []),
+    ...(unlimited > requests * MAX_UNLIMITED ? [`${unlimited} requests were not limited`] : []),
+    ...(uncounted > requests * MAX_UNLIMITED ? [`${uncounted} requests were limited without Redis`] : []),
+  ];
+  const disturbance = foreign + stolen + (unlimited + Math.max(0, uncounted)) / requests;
+  return { variant, requests, unlimited, costs: Object.fromEntries(costs), load, disturbances, disturbance };
+}
+
+interface Readings {
+  /** Nanoseconds of the measured parts. */
+  cpu: Record<string, number>;
+  /** Of everything that belongs to the bench: those, the other Envoy, the upstream, the load generator and this process. */
+  ours: number;
+  machine: MachineTime;
+  counts: Counts;
+}
+
+async function readings(world: World, adminUrl: string, pids: Partial<Record<Part, number>>): Promise<Readings> {
+  const counts = await countsOf(world, adminUrl);
+  const cpu = await Promise.all(Object.entries(pids).map(async ([part, pid]) => [part, await familyNanosOf(pid)] as const));
+  const all = [...Object.values(world.gateway.pids), world.alone.pid, world.upstreamPid];
+  // All of these are children of this process; of its own children only those that have ended are added: the load generator.
+  const ours = sum(await Promise.all(all.map(familyNanosOf))) + (await cpuNanosOf(process.pid));
+  return { cpu: Object.fromEntries(cpu), ours, machine: await machineTime(), counts };
+}
+
+interface Counts {
+  requests: number;
+  good: number;
+  /** Requests whose key authz let pass: the ones that are usage. */
+  identified: number;
+  stored: number;
+  unlimited: number;
+  /** Redis was asked. */
+  taken: number;
+}
+
+async function countsOf(world: World, adminUrl: string): Promise<Counts> {
+  const stats = await textOf(`${adminUrl}/stats?filter=^http.edge`);
+  const collected = await textOf(world.collectorMetricsUrl);
+  const stat = (name: string): number => Number(new RegExp(`^http\\.edge\\.${name}: (\\d+)$`, 'm').exec(stats)?.[1] ?? 0);
+  return {
+    requests: stat('downstream_rq_total'),
+    good: stat('downstream_rq_2xx'),
+    identified: stat('ext_authz\\.apikey\\.ok'),
+    stored: await storedUsage(world),
+    unlimited: Number(/^tollgate_usage_events_total\{.*stage="unlimited".*\} (\d+)$/m.exec(collected)?.[1]),
+    taken: Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(await world.redis.info('commandstats'))?.[1] ?? 0),
+  };
+}
+
+/** From the hourly aggregate, which the writer feeds with the rows that it really inserted: to ask costs next to nothing. */
+async function storedUsage({ db, organizationId }: World): Promise<number> {
+  const nowMs = Date.now();
+  const todayMs = nowMs - (nowMs % DAY_MS);
+  const range = { from: new Date(todayMs - DAY_MS), to: new Date(todayMs + 2 * DAY_MS) };
+  const rows = await usageReport(db, { organizationId, ...range, by: 'total', nowMs });
+  return rows[0]?.requests ?? 0;
+}
+
+/** Until then the collector, the writer and the database still work on this round. */
+async function usageIsStored(world: World, before: Readings): Promise<void> {
+  let counted = 'nothing';
+  await until(
+    async () => {
+      const { identified, stored } = await countsOf(world, world.gateway.adminUrl);
+      const [passed, rows] = [identified - before.counts.identified, stored - before.counts.stored];
+      counted = `${rows} rows for ${passed} requests`;
+      if (rows > passed) throw new Error('more rows than requests');
+      return passed > 0 && rows === passed;
+    },
+    STORED_DEADLINE_MS,
+    'a row of usage for each request',
+  ).catch((cause: unknown) => {
+    throw new Error(`usage was counted wrongly: ${counted}`, { cause });
+  });
+}
+
+async function textOf(url: string): Promise<string> {
+  return (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
+}
+
+function othersShares(before: Readings, after: Readings): { foreign: number; stolen: number } {
+  const total = after.machine.total - before.machine.total;
+  const busy = after.machine.busy - before.machine.busy - (after.ours - before.ours);
+  return { foreign: Math.max(0, busy / total), stolen: (after.machine.stolen - before.machine.stolen) / total };
+}

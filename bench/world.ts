@@ -1,0 +1,234 @@
+/** Everything that is measured, each part in a process of its own: the gateway with all its services, and Envoy alone. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BackgroundProcess, startBackgroundProcess, stopInSteps } from '@tollgate/embedded/background-process';
+import { startPostgres } from '@tollgate/embedded/embedded-postgres';
+import { findEnvoy } from '@tollgate/embedded/envoy-binary';
+import { startEnvoy } from '@tollgate/embedded/envoy-process';
+import { freePort } from '@tollgate/embedded/free-port';
+import type { Address } from '@tollgate/envoy-config/options';
+import { renderEnvoyConfig } from '@tollgate/envoy-config/render-envoy-config';
+import { createApiKey } from '@tollgate/postgres/api-keys';
+import { type Database, openDatabase } from '@tollgate/postgres/database';
+import { migrateUp } from '@tollgate/postgres/migrate';
+import { createOrganization } from '@tollgate/postgres/organizations';
+import { setPlan } from '@tollgate/postgres/plans';
+import { findRedisServer } from '@tollgate/testing/redis-server';
+import { cacheFolder } from '@tollgate/testing/run-environment';
+import { until } from '@tollgate/testing/until';
+import { Redis } from 'ioredis';
+import { envoyAloneConfig, upstreamConfig } from './envoy-alone.js';
+
+/** Who spends CPU for a request that passes the gateway; the load generator and the upstream are nobody's cost. */
+export type Part = 'Envoy' | 'authz' | 'ratelimit' | 'Redis' | 'collector' | 'writer' | 'PostgreSQL';
+
+export interface WorldOptions {
+  folder: string;
+  /** The project, with its built programs in `dist`. */
+  root: string;
+  /** What Envoy and the services speak over. */
+  transport: 'unix' | 'tcp';
+  /** Where the services leave a CPU profile at their end. */
+  profileFolder: string | undefined;
+}
+
+export interface World {
+  gateway: { url: string; adminUrl: string; pids: Record<Part, number> };
+  alone: { url: string; adminUrl: string; pid: number };
+  upstreamPid: number;
+  collectorMetricsUrl: string;
+  db: Database;
+  organizationId: string;
+  /** Of each request, with the key. */
+  headers: Readonly<Record<string, string>>;
+  redis: Redis;
+  folder: string;
+  versions: string;
+  close(): Promise<void>;
+}
+
+/** High enough that nothing is limited, low enough that the bucket's arithmetic stays exact. */
+const LIMITS = { perMinute: 100_000_000, burst: 100_000_000, perDay: 100_000_000_000 };
+const ACTOR = 'bench';
+/** Longer than by default: with every CPU busy Redis may be late, and ratelimit would decide alone, at less cost. */
+export const STORE_TIMEOUT = '40ms';
+const STOP_STEPS = [{ signal: 'SIGTERM', waitMs: 15_000 }] as const;
+const READY_DEADLINE_MS = 30_000;
+
+type Closers = (() => Promise<void>)[];
+
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const closers: Closers = [];
+  const close = async (): Promise<void> => {
+    for (const closeNext of closers.reverse().splice(0)) await closeNext();
+  };
+  try {
+    return { ...(await startParts(options, closers)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startParts(options: WorldOptions, closers: Closers): Promise<Omit<World, 'close'>> {
+  const { folder } = options;
+  const log = (line: string): void => console.info(line);
+  const search = { cacheFolder: cacheFolder(), log };
+  const [envoyBinary, redisBinary] = await Promise.all([findEnvoy(search), findRedisServer(search)]);
+
+  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
+  closers.push(() => postgres.close());
+  await migrateUp({ url: postgres.url, folder: join(options.root, 'migrations') });
+  const db = openDatabase({
+    url: postgres.url,
+    maxConnections: 1,
+    connectTimeoutMs: 5_000,
+    statementTimeoutMs: 60_000,
+    applicationName: 'tollgate bench',
+    onError: (error) => console.error(error),
+  });
+  closers.push(() => db.close());
+  const { organizationId, headers } = await makeCaller(db);
+
+  const redisPort = await freePort();
+  const redisArgs = ['--bind', '127.0.0.1', '--port', String(redisPort), '--dir', folder, '--save', '', '--appendonly', 'no'];
+  const redis = await startProgram(folder, closers, 'redis', redisBinary.path, redisArgs, {}, /Ready to accept connections/);
+  const redisUrl = `redis://127.0.0.1:${redisPort}`;
+  const redisClient = new Redis(redisUrl);
+  closers.push(async () => redisClient.disconnect());
+
+  const service = (name: string) => startService(options, closers, name, { databaseUrl: postgres.url, redisUrl });
+  const [authz, ratelimit, writer] = [await service('authz'), await service('ratelimit'), await service('writer')];
+  const collector = await service('collector');
+
+  const startOneEnvoy = async (name: string, configYaml: string) => {
+    const envoy = await startEnvoy({
+      binary: envoyBinary.path,
+      configYaml,
+      folder: join(folder, name),
+      concurrency: 1,
+      recordIn: folder,
+    });
+    closers.push(() => envoy.kill());
+    return envoy;
+  };
+  const upstreamPort = await freePort();
+  const upstream = await startOneEnvoy('upstream', upstreamConfig(upstreamPort));
+  const gatewayOptions = async (port: number) => ({
+    gateway: { host: '127.0.0.1', port },
+    admin: { host: '127.0.0.1', port: 0 },
+    upstreamUrl: `http://127.0.0.1:${upstreamPort}`,
+    authz: [authz.address],
+    ratelimit: [ratelimit.address],
+    usage: [collector.address],
+  });
+  const [gatewayPort, alonePort] = [await freePort(), await freePort()];
+  const alone = await startOneEnvoy('envoy-alone', envoyAloneConfig(await gatewayOptions(alonePort)));
+  const gateway = await startOneEnvoy('gateway', renderEnvoyConfig(await gatewayOptions(gatewayPort)));
+  await servicesAreHealthy(gateway.adminUrl);
+
+  return {
+    gateway: {
+      url: `http://127.0.0.1:${gatewayPort}/v1/things`,
+      adminUrl: gateway.adminUrl,
+      pids: {
+        Envoy: gateway.pid,
+        authz: authz.pid,
+        ratelimit: ratelimit.pid,
+        Redis: redis.pid,
+        collector: collector.pid,
+        writer: writer.pid,
+        PostgreSQL: postgres.pid,
+      },
+    },
+    alone: { url: `http://127.0.0.1:${alonePort}/v1/things`, adminUrl: alone.adminUrl, pid: alone.pid },
+    upstreamPid: upstream.pid,
+    collectorMetricsUrl: `http://${collector.adminAddress}/metrics`,
+    db,
+    organizationId,
+    headers,
+    redis: redisClient,
+    folder,
+    versions: `Node.js ${process.version}, Envoy ${envoyBinary.version}, Redis ${redisBinary.version}, PostgreSQL ${postgres.version}`,
+  };
+}
+
+/** An organization that is never limited, and the headers of its requests: those of a common client and its key. */
+async function makeCaller(db: Database): Promise<{ organizationId: string; headers: Record<string, string> }> {
+  await setPlan(db, 'bench', LIMITS, ACTOR);
+  const { id } = await createOrganization(db, { name: 'Bench', plan: 'bench', billingAnchorDay: 1 }, ACTOR);
+  const key = { organizationId: id, name: 'bench', environment: 'live', scopes: [], createdBy: ACTOR } as const;
+  const { secret } = await createApiKey(db, key, ACTOR);
+  return { organizationId: id, headers: { 'User-Agent': 'bench/1.0', Accept: 'application/json', 'X-API-Key': secret } };
+}
+
+interface StartedService {
+  pid: number;
+  /** For Envoy's configuration. */
+  address: Address;
+  adminAddress: string;
+}
+
+async function startService(
+  { folder, root, transport, profileFolder }: WorldOptions,
+  closers: Closers,
+  name: string,
+  urls: { databaseUrl: string; redisUrl: string },
+): Promise<StartedService> {
+  const socket = join(folder, `${name}.sock`);
+  const env = {
+    [`${name.toUpperCase()}_LISTEN`]: transport === 'unix' ? `unix:${socket}` : '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+    DATABASE_URL: urls.databaseUrl,
+    REDIS_URL: urls.redisUrl,
+    RATELIMIT_STORE_TIMEOUT: STORE_TIMEOUT,
+    DATA_DIR: join(folder, 'data'),
+  };
+  const profile =
+    profileFolder === undefined
+      ? []
+      : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`, '--cpu-prof-interval=500'];
+  const args = [...profile, join(root, 'dist', `${name}.js`)];
+  const { pid, readyLine } = await startProgram(folder, closers, name, process.execPath, args, env, /^.*"msg":"ready".*$/m);
+  const ready = JSON.parse(readyLine) as { address?: string; admin_address: string };
+  const port = Number(/:(\d+)$/.exec(ready.address ?? '')?.[1]);
+  return {
+    pid,
+    address: transport === 'unix' ? { unix: socket } : { host: '127.0.0.1', port },
+    adminAddress: ready.admin_address,
+  };
+}
+
+async function startProgram(
+  folder: string,
+  closers: Closers,
+  name: string,
+  command: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  ready: RegExp,
+): Promise<{ pid: number; readyLine: string }> {
+  const logFile = join(folder, `${name}.log`);
+  const record = { folder, name };
+  const program = await startBackgroundProcess({ command, args, env, logFile, hasOwnGroup: true, record });
+  closers.push(() => stopInSteps(program, STOP_STEPS));
+  const readyLine = await until(() => readyLineOf(program, logFile, ready), READY_DEADLINE_MS, `the start of ${name}`);
+  if (readyLine === 'ended') throw new Error(`${name} did not start:\n${await program.lastLines()}`);
+  return { pid: program.pid, readyLine };
+}
+
+async function readyLineOf(program: BackgroundProcess, logFile: string, ready: RegExp): Promise<string | undefined> {
+  const line = ready.exec(await readFile(logFile, 'utf8'))?.[0];
+  return line ?? (program.isRunning() ? undefined : 'ended');
+}
+
+async function servicesAreHealthy(adminUrl: string): Promise<void> {
+  await until(
+    async () => {
+      const stats = await (await fetch(`${adminUrl}/stats?filter=membership_healthy`)).text();
+      return ['authz', 'ratelimit', 'usage'].every((name) => stats.includes(`cluster.${name}.membership_healthy: 1`));
+    },
+    READY_DEADLINE_MS,
+    'healthy services',
+  );
+}
