@@ -24,6 +24,7 @@ import { makeSocketFolder } from './socket-folder.js';
 const DRAIN_MS = 5_000;
 /** As in the rendered configuration; Envoy writes nothing of its access log at exit, so that one waits for its flush. */
 const LOG_FLUSH_MS = 200;
+const RATELIMIT_TIMEOUT_MS = 250;
 
 export interface Standalone {
   gatewayUrl: string;
@@ -141,6 +142,10 @@ async function startGateway(
     upstreamUrl,
     routes: config.routes,
     upstreamTimeoutMs: config.upstreamTimeoutMs,
+    // All services share one event loop here, which a burst on a fresh gateway keeps busy for longer than 50 ms.
+    ratelimitTimeoutMs: RATELIMIT_TIMEOUT_MS,
+    // All services share one event loop here, which a burst on a fresh gateway keeps busy for longer than 50 ms.
+    ratelimitTimeoutMs: RATELIMIT_TIMEOUT_MS,
     corsOrigins: config.corsOrigins,
     tls: config.tls,
     secretsFolder: resolve(folder),

@@ -4,7 +4,15 @@ import { quoted, stacked } from './yaml-text.js';
 
 /** The way of a request through the gateway, top to bottom; its answer comes back bottom to top. */
 export function httpFilters(config: EnvoyConfig): string {
-  return stacked(HEALTH_CHECK, config.corsOrigins.length === 0 ? undefined : CORS, EXT_AUTHZ, RATELIMIT, TRAILERS, USAGE_UNITS, ROUTER);
+  return stacked(
+    HEALTH_CHECK,
+    config.corsOrigins.length === 0 ? undefined : CORS,
+    EXT_AUTHZ,
+    ratelimit(config.ratelimitTimeoutMs),
+    TRAILERS,
+    USAGE_UNITS,
+    ROUTER,
+  );
 }
 
 const HEALTH_CHECK = `# /health/ready: 503 while no authz is healthy (every keyed request would fail), and after POST /healthcheck/fail, so
@@ -50,7 +58,9 @@ const EXT_AUTHZ = `# authz: envoy.service.auth.v3.Authorization/Check with the r
     allowed_headers: { patterns: [ { exact: x-api-key }, { exact: authorization } ] }
 `;
 
-const RATELIMIT = `# ratelimit: envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit, one call with one descriptor. The service finds
+const ratelimit = (
+  timeoutMs: number,
+): string => `# ratelimit: envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit, one call with one descriptor. The service finds
 # the limits of this organization and key itself, and answers with the X-RateLimit headers and the body of a 429.
 # A request without an organization (public route) makes no descriptor, hence no call.
 - name: envoy.filters.http.ratelimit
@@ -58,7 +68,7 @@ const RATELIMIT = `# ratelimit: envoy.service.ratelimit.v3.RateLimitService/Shou
     "@type": type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit
     domain: tollgate
     # Fail open, and soon: a limiter in trouble must not become an outage. Never retried: a take would debit twice.
-    timeout: 0.05s
+    timeout: ${timeoutMs / 1000}s
     failure_mode_deny: false
     # enable_x_ratelimit_headers stays off: its draft-03 headers mix the windows, and the service sends better ones.
     # A gRPC client understands RESOURCE_EXHAUSTED; UNAVAILABLE would make it try again at once.

@@ -18,6 +18,8 @@ export interface EnvoyConfigOptions {
   authz?: readonly Address[] | undefined;
   ratelimit?: readonly Address[] | undefined;
   usage?: readonly Address[] | undefined;
+  /** How long a request waits for ratelimit before it passes without; 50 ms if not given. */
+  ratelimitTimeoutMs?: number | undefined;
   /** Origins whose browsers may call; their preflights are answered without a key. `*` allows all. */
   corsOrigins?: readonly string[] | undefined;
   /** Callers then connect by TLS. */
@@ -87,6 +89,7 @@ export interface EnvoyConfig {
   authz: readonly Address[];
   ratelimit: readonly Address[];
   usage: readonly Address[];
+  ratelimitTimeoutMs: number;
   corsOrigins: readonly string[];
   tls: CertificateFiles | undefined;
   serviceTls: ServiceTls | undefined;
@@ -113,6 +116,7 @@ export function withDefaults(options: EnvoyConfigOptions): EnvoyConfig {
     authz: options.authz ?? [{ host: '127.0.0.1', port: 50051 }],
     ratelimit: options.ratelimit ?? [{ host: '127.0.0.1', port: 8081 }],
     usage: options.usage ?? [{ host: '127.0.0.1', port: 50052 }],
+    ratelimitTimeoutMs: options.ratelimitTimeoutMs ?? 50,
     corsOrigins: options.corsOrigins ?? [],
     tls: options.tls,
     serviceTls: options.serviceTls,
