@@ -144,8 +144,6 @@ async function startGateway(
     upstreamTimeoutMs: config.upstreamTimeoutMs,
     // All services share one event loop here, which a burst on a fresh gateway keeps busy for longer than 50 ms.
     ratelimitTimeoutMs: RATELIMIT_TIMEOUT_MS,
-    // All services share one event loop here, which a burst on a fresh gateway keeps busy for longer than 50 ms.
-    ratelimitTimeoutMs: RATELIMIT_TIMEOUT_MS,
     corsOrigins: config.corsOrigins,
     tls: config.tls,
     secretsFolder: resolve(folder),
