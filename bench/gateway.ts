@@ -32,11 +32,13 @@ const { values: args } = parseArgs({
     rounds: { type: 'string', default: String(ROUNDS) },
     seconds: { type: 'string', default: String(SECONDS) },
     tcp: { type: 'boolean', default: false },
+    upstream: { type: 'string', default: 'node' },
     profile: { type: 'string' },
   },
 });
 const rounds = Number(args.rounds);
 const seconds = Number(args.seconds);
+const upstream = args.upstream === 'envoy' ? 'envoy' : 'node';
 
 const wrk = await findWrk();
 await removeDeadRuns();
@@ -47,11 +49,11 @@ if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true })
 
 let world: World | undefined;
 try {
-  world = await startWorld({ folder, root: ROOT, transport: args.tcp ? 'tcp' : 'unix', profileFolder });
+  world = await startWorld({ folder, root: ROOT, transport: args.tcp ? 'tcp' : 'unix', upstream, profileFolder });
   const report = await measure(world);
   console.info(`\n${report}`);
   if (profileFolder !== undefined) console.info(`Profiling costs CPU too: not written to bench/results.md.`);
-  else if (args.tcp) console.info('Over TCP: not written to bench/results.md.');
+  else if (args.tcp || upstream !== 'node') console.info('Not the ordinary run: not written to bench/results.md.');
   else await writeFile(RESULTS, report);
 } finally {
   await world?.close();
@@ -84,6 +86,7 @@ async function measure(running: World): Promise<string> {
     ['gateway', `Envoy --concurrency 1, services over ${args.tcp ? 'TCP on loopback' : 'unix sockets'}`],
     ['limits', `in Redis over TCP, not persisted, RATELIMIT_STORE_TIMEOUT=${STORE_TIMEOUT}`],
     ['Envoy alone', 'the same configuration without ext_authz, ratelimit and access log, the same upstream'],
+    ['upstream', upstream === 'node' ? 'a small server on node:http' : 'an Envoy that answers by itself'],
     ['load average before', loadBefore.toFixed(2)],
   ];
   return reportOf({ question: QUESTION, about }, done);

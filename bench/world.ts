@@ -28,6 +28,8 @@ export interface WorldOptions {
   root: string;
   /** What Envoy and the services speak over. */
   transport: 'unix' | 'tcp';
+  /** Who answers behind both: a small server on node:http, or an Envoy that costs next to nothing. */
+  upstream: 'node' | 'envoy';
   /** Where the services leave a CPU profile at their end. */
   profileFolder: string | undefined;
 }
@@ -113,7 +115,11 @@ async function startParts(options: WorldOptions, closers: Closers): Promise<Omit
     return envoy;
   };
   const upstreamPort = await freePort();
-  const upstream = await startOneEnvoy('upstream', upstreamConfig(upstreamPort));
+  const nodeUpstream = join(options.root, 'bench', 'node-upstream.mjs');
+  const upstream =
+    options.upstream === 'envoy'
+      ? await startOneEnvoy('upstream', upstreamConfig(upstreamPort))
+      : await startProgram(folder, closers, 'upstream', process.execPath, [nodeUpstream, String(upstreamPort)], {}, /listening/);
   const gatewayOptions = async (port: number) => ({
     gateway: { host: '127.0.0.1', port },
     admin: { host: '127.0.0.1', port: 0 },
