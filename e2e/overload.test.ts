@@ -37,7 +37,11 @@ test('an authz that is asked more than it can do says right or 503, never that a
     answers.set(answer, (answers.get(answer) ?? 0) + 1);
   });
   console.info('overload:', Object.fromEntries(answers));
-  const right = ['good: ok_response 200 ok', 'unknown: denied_response 403 invalid_api_key', 'without: denied_response 401 missing_api_key'];
+  const right = [
+    'good: ok_response 200 ok',
+    'unknown: denied_response 403 invalid_api_key',
+    'without: denied_response 401 missing_api_key',
+  ];
   const shed = Object.keys(callers).map((who) => `${who}: error_response 503 authorization_unavailable`);
   expect([...answers.keys()].filter((answer) => ![...right, ...shed].includes(answer))).toEqual([]);
   expect(right.filter((answer) => !answers.has(answer))).toEqual([]);

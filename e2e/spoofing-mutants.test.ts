@@ -25,7 +25,13 @@ const MUTANTS: Record<string, Mutant> = {
   },
   'no header is removed early': {
     change: [/^( *)early_header_mutation_extensions:\n(\1[ -].*\n)*/m, ''],
-    noticedBy: ['a public route tells no identity', 'a reserved name', "the caller's request id", 'x-envoy-peer-metadata', 'X-Forwarded-Host'],
+    noticedBy: [
+      'a public route tells no identity',
+      'a reserved name',
+      "the caller's request id",
+      'x-envoy-peer-metadata',
+      'X-Forwarded-Host',
+    ],
   },
   'what authz removes stays': {
     change: [
@@ -52,7 +58,10 @@ const MUTANTS: Record<string, Mutant> = {
   },
   'trailers pass': {
     change: [/request_trailers_mutations:\n( *- .*\n)+/, 'request_trailers_mutations: []\n'],
-    noticedBy: ['gRPC with a forged identity and the key in trailers', 'public gRPC with a forged identity and the key in trailers'],
+    noticedBy: [
+      'gRPC with a forged identity and the key in trailers',
+      'public gRPC with a forged identity and the key in trailers',
+    ],
   },
   'a public route passes the key on': {
     change: [/request_headers_to_remove: \[.*\]/g, 'request_headers_to_remove: []'],

@@ -65,7 +65,15 @@ async function expectNoLeaks(world: World): Promise<void> {
   if (leaks.length > 0) expect.fail(leaks.join('\n'));
   // Something was looked through in each kind of place.
   const looked = Object.keys(places).filter((place) => (places[place] ?? 0) > 0);
-  for (const place of [/^(tollgate\.log|output)$/, /envoy\.log$/, /^events\//, /^metrics/, /^Envoy \/stats$/, /^Envoy \/clusters$/, /^table usage_events/]) {
+  for (const place of [
+    /^(tollgate\.log|output)$/,
+    /envoy\.log$/,
+    /^events\//,
+    /^metrics/,
+    /^Envoy \/stats$/,
+    /^Envoy \/clusters$/,
+    /^table usage_events/,
+  ]) {
     expect(looked).toContainEqual(expect.stringMatching(place));
   }
 }

@@ -4,7 +4,7 @@ import type { KeyRecord } from '@tollgate/domain/judge-key';
 import { findKeysByHash, listKeyHashes } from '@tollgate/postgres/api-keys';
 import type { Change } from '@tollgate/postgres/changes/change';
 import { type ChangeFeed, followChanges, type Trust } from '@tollgate/postgres/changes/change-feed';
-import { type Database, openDatabase } from '@tollgate/postgres/database';
+import { type Database, openConnections, openDatabase } from '@tollgate/postgres/database';
 import { startAdminServer } from '@tollgate/service-kit/admin-server';
 import { withDeadline } from '@tollgate/service-kit/deadline';
 import { createFailureLog } from '@tollgate/service-kit/failure-log';
@@ -63,10 +63,15 @@ export async function startAuthzService(config: AuthzConfig, overrides: AuthzOve
   const db = openDatabase({
     url: config.databaseUrl,
     maxConnections: config.databaseConnections,
+    keptConnections: config.databaseConnections,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     statementTimeoutMs: config.lookupTimeoutMs,
     applicationName: 'tollgate authz',
     onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+  });
+  // Without them keys can be judged all the same: they are then opened when they are needed.
+  const opened = openConnections(db, config.databaseConnections).catch((error: unknown) => {
+    log.warn({ err: error }, 'the connections to the database could not be opened yet');
   });
   const logFailure = createFailureLog(log);
   const known = createKnownKeys({
@@ -76,7 +81,8 @@ export async function startAuthzService(config: AuthzConfig, overrides: AuthzOve
   });
   const cache = openCache(config, db, (error) => logFailure(error, 'refresh', Date.now()));
   const told = createAuthzMetrics(metrics, { trustState: () => TRUST_STATE[feed.trust()], knownKeys: known.size });
-  const { feed, ready } = followKeys(config.databaseUrl, { cache, known }, told, log);
+  const { feed, caughtUp } = followKeys(config.databaseUrl, { cache, known }, told, log);
+  const ready = Promise.all([caughtUp, opened]).then(() => {});
   const keys = keysWhileTrusted(config, { cache, known, feed }, told);
   const shedder = createLoadShedder({
     maxInFlight: MAX_WAITING_CALLS,
@@ -114,6 +120,9 @@ export async function startAuthzService(config: AuthzConfig, overrides: AuthzOve
       log,
       metrics,
     });
+    // Until it can judge, another instance can do better.
+    grpc.setServing(false);
+    void ready.then(() => grpc?.setServing(true));
     const admin = await startAdminServer({
       listen: config.adminListen,
       metrics,
@@ -179,9 +188,9 @@ function followKeys(
   keys: { cache: RecordCache<KeyRecord>; known: KnownKeys },
   told: AuthzMetrics,
   log: Logger,
-): { feed: ChangeFeed; ready: Promise<void> } {
+): { feed: ChangeFeed; caughtUp: Promise<void> } {
   let isCaughtUp = (): void => {};
-  const ready = new Promise<void>((resolve) => {
+  const caughtUp = new Promise<void>((resolve) => {
     isCaughtUp = resolve;
   });
   const feed = followChanges({
@@ -198,7 +207,7 @@ function followKeys(
     },
     onError: (error) => log.warn({ err: error }, 'changes cannot be followed'),
   });
-  return { feed, ready };
+  return { feed, caughtUp };
 }
 
 /** A key that changed exists; what cannot be told one by one is read anew. */

@@ -25,6 +25,12 @@ export function listArgument(args: Arguments, name: string): readonly string[] |
   return typeof value === 'string' ? [value] : value.map(String);
 }
 
+/** Whether a flag was given; of one that was given twice, the last. */
+export function flagArgument(args: Arguments, name: string): boolean {
+  const value: unknown = args[name];
+  return Array.isArray(value) ? value.at(-1) === true : value === true;
+}
+
 /** Digits only: what else JavaScript takes for a number (1e3, 0x10, ' 7') is more likely a mistake. */
 export function wholeNumber(args: Arguments, name: string): number | undefined {
   const text = textArgument(args, name);

@@ -20,7 +20,7 @@ export async function runProgram(words: readonly string[], host: Host): Promise<
       command.describe,
       (own) => withOptions(own, command),
       async (args) => {
-        exitCode = await runCommand(command, withoutPath(args, command), host);
+        exitCode = await runCommand(command, argumentsOf(args, command, words), host);
       },
     );
   };
@@ -90,10 +90,16 @@ function withOptions(parser: Argv, { positionals = {}, options = {}, example }: 
 }
 
 /** Words after `--` reach no positional of yargs, and must not be passed over in silence. */
-function withoutPath({ _: path, $0: _, ...args }: Record<string, unknown>, { verb }: Command): Arguments {
+function argumentsOf(
+  { _: path, $0: _, ...args }: Record<string, unknown>,
+  { verb, positionals = {} }: Command,
+  words: readonly string[],
+): Arguments {
   const rest = (path as string[])[verb === '' ? 1 : 2];
   if (rest !== undefined) throw wrongUse(`Nothing is taken after "--": write --org-id=${quoted(rest)}.`);
-  return args as Arguments;
+  // A single dash is a word like any other; yargs makes an empty text of it.
+  const dashes = Object.keys(positionals).filter((name) => args[name] === '' && words.includes('-'));
+  return { ...args, ...Object.fromEntries(dashes.map((name) => [name, '-'])) } as Arguments;
 }
 
 /** What yargs says of a word that is not among the choices stands on three lines. */

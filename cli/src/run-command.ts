@@ -1,4 +1,4 @@
-import { requiredText } from './arguments.js';
+import { flagArgument, requiredText } from './arguments.js';
 import { EXIT, Unhappy, wrongUse } from './cli-error.js';
 import type { Arguments, Command } from './command.js';
 import { type ContextOptions, createContext } from './context.js';
@@ -19,7 +19,7 @@ export async function runCommand(command: Command, args: Arguments, host: Host):
     terminal: host,
     environment: host.environment,
     migrationsFolder: host.migrationsFolder,
-    isSure: isGiven(args['yes']),
+    isSure: flagArgument(args, 'yes'),
   });
   try {
     const { formats = FORMATS } = command;
@@ -39,9 +39,4 @@ export async function runCommand(command: Command, args: Arguments, host: Host):
 export function tellFailure({ code, message, exitCode }: Failure, format: Format, { stderr }: Pick<Host, 'stderr'>): number {
   stderr.write(format === 'json' ? `${toJson({ error: { code, message } })}\n` : `tollgate: ${message}\n`);
   return exitCode;
-}
-
-/** Also of a flag that was given twice. */
-function isGiven(flag: unknown): boolean {
-  return Array.isArray(flag) ? flag.at(-1) === true : flag === true;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { fieldsOf, SHAPES } from './json-shapes.js';
-import { type CliRun, runCli } from './run-cli.js';
+import { type CliRun, runCli, runHere } from './run-cli.js';
 
 let cwd: string;
 beforeAll(async () => {
@@ -20,9 +20,11 @@ async function fakeEnvoy(): Promise<string> {
 }
 
 const render = (...words: string[]) => runCli(['config', 'render', ...words], { cwd });
+const renderHere = (...words: string[]) => runHere(['config', 'render', ...words]);
 const routes = async (content: unknown): Promise<CliRun> => {
-  await writeFile(join(cwd, 'routes.json'), typeof content === 'string' ? content : JSON.stringify(content));
-  return render('--routes', 'routes.json');
+  const path = join(cwd, 'routes.json');
+  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return renderHere('--routes', path);
 };
 
 test('config render prints YAML for the addresses that are given', async () => {
@@ -83,7 +85,7 @@ test.each([
   ['--authz', 'host:0'],
   ['--usage', 'unix:relative'],
 ])('config render refuses %s %s', async (...words) => {
-  expect(await render(...words)).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(await renderHere(...words)).toMatchObject({ exitCode: 2, stdout: '' });
 });
 
 test('config render secures the way to callers and services, and writes what Envoy renews certificates by', async () => {
@@ -111,14 +113,17 @@ test.each([
   [['--service-cert', 'a', '--service-key', 'b'], /--service-ca, --service-san are missing/],
   [['--secrets-folder', 'a'], /nothing to renew/],
 ])('config render refuses %j, which is TLS in part', async (words, message) => {
-  const { exitCode, stdout, stderr } = await render(...words);
+  const { exitCode, stdout, stderr } = await renderHere(...words);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
   expect(stderr).toMatch(message);
 });
 
 test('an upstream and routes exclude each other', async () => {
   await writeFile(join(cwd, 'routes.json'), '[]');
-  expect(await render('--upstream', 'http://a', '--routes', 'routes.json')).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(await renderHere('--upstream', 'http://a', '--routes', join(cwd, 'routes.json'))).toMatchObject({
+    exitCode: 2,
+    stdout: '',
+  });
 });
 
 test('config validate accepts what config render prints', async () => {

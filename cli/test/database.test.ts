@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { freshDatabase } from '@tollgate/testing/database';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fieldsOf, SHAPES } from './json-shapes.js';
-import { type CliOptions, type CliRun, cliOn, runCli } from './run-cli.js';
+import { type CliOptions, type CliRun, cliHere, cliOn, runCli } from './run-cli.js';
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 beforeAll(async () => {
@@ -86,17 +86,17 @@ test('a database that does not answer, or refuses, is told without its password'
 test('a database without our tables is told to be migrated, and is', async () => {
   const empty = await freshDatabase({ isMigrated: false });
   try {
-    const cli = cliOn(empty.url);
-    expect(await cli.failure('org', 'list')).toMatchObject({
+    const [cli, program] = [cliHere(empty.url), cliOn(empty.url)];
+    expect(await program.failure('org', 'list')).toMatchObject({
       exitCode: 1,
       code: 'schema_outdated',
       message: /tollgate migrate up/,
     });
 
-    const pending = await cli.json<(typeof SHAPES.migrate)[]>('migrate', 'status');
+    const pending = await program.json<(typeof SHAPES.migrate)[]>('migrate', 'status');
     expect(pending.length).toBeGreaterThan(0);
     expect(pending.every(({ state }) => state === 'pending')).toBe(true);
-    const applied = await cli.json<(typeof SHAPES.migrate)[]>('migrate', 'up');
+    const applied = await program.json<(typeof SHAPES.migrate)[]>('migrate', 'up');
     expect(applied.map(({ name, state }) => [name, state])).toEqual(pending.map(({ name }) => [name, 'applied']));
     expect(fieldsOf(applied[0])).toEqual(fieldsOf(SHAPES.migrate));
     expect(await cli.json('migrate', 'up')).toEqual([]);
@@ -105,7 +105,7 @@ test('a database without our tables is told to be migrated, and is', async () =>
     expect(await cli.failure('migrate', 'down')).toMatchObject({ exitCode: 2, message: /--yes/ });
     expect(await cli.json('migrate', 'status')).toEqual(applied);
     const last = applied.slice(-2).map(({ name }) => ({ name, state: 'pending', applied_at: null }));
-    expect(await cli.json('migrate', 'down', '--count', '2', '--yes')).toEqual(last);
+    expect(await program.json('migrate', 'down', '--count', '2', '--yes')).toEqual(last);
     expect(await cli.json('migrate', 'status')).toEqual([...applied.slice(0, -2), ...last]);
   } finally {
     await empty.close();

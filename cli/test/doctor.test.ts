@@ -91,6 +91,12 @@ test('a service that is not ready fails, and says of what', async () => {
   expect(findings.get('envoy')).toMatchObject({ status: 'ok' });
 });
 
+test('a service that answers on a socket is told as not asked, and is no fault', async () => {
+  const { exitCode, findings } = await examine({}, await gatewayFolder({ authz: 'unix:/run/authz.sock' }));
+  expect(exitCode).toBe(0);
+  expect(findings.get('authz')).toMatchObject({ status: 'ok', detail: 'not asked: it answers on the socket /run/authz.sock' });
+});
+
 test('without a gateway in this folder the rest is looked at all the same', async () => {
   const { exitCode, findings } = await examine({ DATABASE_URL: database.url });
   expect(exitCode).toBe(0);

@@ -3,20 +3,20 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { COMMANDS } from '../src/commands/all.js';
-import { runCli } from './run-cli.js';
+import { runCli, runHere } from './run-cli.js';
 
 test.each(COMMANDS.map((command) => [`${command.noun} ${command.verb}`.trim(), command] as const))(
   'tollgate %s --help shows its example, and needs no database',
   async (name, { example }) => {
-    const { exitCode, stdout, stderr } = await runCli([...name.split(' '), '--help']);
+    const { exitCode, stdout, stderr } = await runHere([...name.split(' '), '--help']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout.replace(/\s+/g, ' ')).toContain(example);
   },
 );
 
 test('tollgate --help shows every noun', async () => {
-  const { exitCode, stdout } = await runCli(['--help']);
-  expect(exitCode).toBe(0);
+  const { exitCode, stdout, stderr } = await runCli(['--help']);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   for (const { noun } of COMMANDS) expect(stdout).toContain(`tollgate ${noun}`);
 });
 

@@ -4,11 +4,12 @@ import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { freshDatabase } from '@tollgate/testing/database';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fieldsOf, SHAPES } from './json-shapes.js';
-import { type Cli, cliOn, runCli } from './run-cli.js';
+import { type Cli, cliHere, cliOn, runCli, runHere } from './run-cli.js';
 
 let close: () => Promise<void>;
 let url: string;
 let cli: Cli;
+let program: Cli;
 let db: Database;
 
 type Key = typeof SHAPES.key & { key: string };
@@ -16,7 +17,8 @@ type Key = typeof SHAPES.key & { key: string };
 beforeAll(async () => {
   const database = await freshDatabase();
   url = database.url;
-  cli = cliOn(url);
+  cli = cliHere(url);
+  program = cliOn(url);
   db = openDatabase({
     url,
     maxConnections: 1,
@@ -35,7 +37,7 @@ afterAll(() => close());
 
 test('a key is made, listed, shown and revoked', async () => {
   const words = ['--expires', '2099-01-31', '--scopes', 'orders:write, orders:read', '--created-by', 'alice'];
-  const { key, ...made } = await cli.json<Key>('key', 'create', '--org', 'Acme', '--name', 'backend', ...words);
+  const { key, ...made } = await program.json<Key>('key', 'create', '--org', 'Acme', '--name', 'backend', ...words);
   expect(key).toMatch(/^sk_live_[a-z0-9]{32}$/);
   expect(fieldsOf(made)).toEqual(fieldsOf(SHAPES.key));
   expect(made).toMatchObject({
@@ -47,19 +49,19 @@ test('a key is made, listed, shown and revoked', async () => {
   });
   expect(made).toMatchObject({ scopes: ['orders:read', 'orders:write'], expires_at: '2099-01-31T00:00:00.000Z' });
 
-  expect(await cli.json('key', 'get', made.id)).toEqual(made);
+  expect(await program.json('key', 'get', made.id)).toEqual(made);
   expect(await cli.json('key', 'get', '--key-id', made.id)).toEqual(made);
-  expect(await cli.json('key', 'list', '--org', 'Acme')).toEqual([made]);
+  expect(await program.json('key', 'list', '--org', 'Acme')).toEqual([made]);
   expect(await cli.json('key', 'list', '--prefix', made.prefix)).toEqual([made]);
   expect(await cli.json('key', 'list', '--prefix', 'sk_test_')).toEqual([]);
 
-  const revoked = await cli.json<Key>('key', 'revoke', made.id, '--reason', 'leaked', '--yes');
+  const revoked = await program.json<Key>('key', 'revoke', made.id, '--reason', 'leaked', '--yes');
   expect(revoked).toMatchObject({ revoked_reason: 'leaked' });
   expect(await cli.json('key', 'revoke', made.id, '--reason', 'again', '--yes')).toEqual(revoked);
 });
 
 test('the secret is printed by key create alone, and is nowhere else', async () => {
-  const created = await cli.run('key', 'create', '--org', 'Acme', '--name', 'canary', '--env', 'test');
+  const created = await program.run('key', 'create', '--org', 'Acme', '--name', 'canary', '--env', 'test');
   const secret = /sk_test_[a-z0-9]{32}/.exec(created.stdout)?.[0] ?? '';
   expect(secret).not.toBe('');
   expect(created.stderr).not.toContain(secret);
@@ -98,8 +100,8 @@ test('no id alone is printed of a new key, whose secret would be lost', async ()
 test('key verify judges as the gateway does', async () => {
   await cli.json('org', 'create', '--name', 'Judged');
   const secretOf = async (name: string) => (await cli.json<Key>('key', 'create', '--org', 'Judged', '--name', name)).key;
-  const verify = async (stdin: string) => {
-    const { exitCode, stdout } = await runCli(['key', 'verify', '-o', 'json'], { env: { DATABASE_URL: url }, stdin });
+  const verify = async (stdin: string, run = runHere) => {
+    const { exitCode, stdout } = await run(['key', 'verify', '-o', 'json'], { env: { DATABASE_URL: url }, stdin });
     return { exitCode, ...(JSON.parse(stdout) as (typeof SHAPES)['key verify']) };
   };
   const [good, revoked, expired] = [await secretOf('good'), await secretOf('revoked'), await secretOf('expired')];
@@ -109,11 +111,11 @@ test('key verify judges as the gateway does', async () => {
     [hashApiKey(expired)],
   );
 
-  const { exitCode, ...printed } = await verify(`${good}\n`);
+  const { exitCode, ...printed } = await verify(`${good}\n`, runCli);
   expect(exitCode).toBe(0);
   expect(printed).toMatchObject({ valid: true, code: null, environment: 'live', plan: 'basic' });
   expect(fieldsOf(printed)).toEqual(fieldsOf({ ...SHAPES['key verify'], scopes: [] }));
-  expect(await verify(revoked)).toMatchObject({ exitCode: 1, valid: false, code: 'revoked_api_key' });
+  expect(await verify(revoked, runCli)).toMatchObject({ exitCode: 1, valid: false, code: 'revoked_api_key' });
   expect(await verify(expired)).toMatchObject({ exitCode: 1, valid: false, code: 'expired_api_key' });
   expect(await verify('sk_live_00000000000000000000000000000000')).toMatchObject({ exitCode: 1, code: 'malformed_api_key' });
   expect(await verify(`${good}\n${good}`)).toMatchObject({ exitCode: 1, code: 'malformed_api_key' });
@@ -126,12 +128,12 @@ test('key verify judges as the gateway does', async () => {
 
 test('without a key on stdin, or with far too much, key verify is used wrongly', async () => {
   for (const stdin of ['', ' \n', 'x'.repeat(100_000)])
-    expect((await runCli(['key', 'verify'], { env: { DATABASE_URL: url }, stdin })).exitCode).toBe(2);
+    expect((await runHere(['key', 'verify'], { env: { DATABASE_URL: url }, stdin })).exitCode).toBe(2);
 });
 
 test('without --yes and without a terminal nothing is revoked', async () => {
   const { id } = await cli.json<Key>('key', 'create', '--org', 'Acme', '--name', 'kept');
-  expect(await cli.failure('key', 'revoke', id)).toMatchObject({ exitCode: 2, code: 'wrong_use' });
+  expect(await program.failure('key', 'revoke', id)).toMatchObject({ exitCode: 2, code: 'wrong_use' });
   expect(await cli.json('key', 'get', id)).toMatchObject({ revoked_at: null });
 });
 

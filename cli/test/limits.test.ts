@@ -1,15 +1,17 @@
 import { freshDatabase } from '@tollgate/testing/database';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fieldsOf, SHAPES } from './json-shapes.js';
-import { type Cli, cliOn } from './run-cli.js';
+import { type Cli, cliHere, cliOn } from './run-cli.js';
 
 let close: () => Promise<void>;
 let cli: Cli;
+let program: Cli;
 
 beforeAll(async () => {
   const database = await freshDatabase();
   close = database.close;
-  cli = cliOn(database.url);
+  program = cliOn(database.url);
+  cli = cliHere(database.url);
   await cli.json('org', 'create', '--name', 'Acme', '--plan', 'premium');
 });
 afterAll(() => close());
@@ -17,12 +19,12 @@ afterAll(() => close());
 const NONE = { per_minute: null, burst: null, per_day: null, per_month: null };
 
 test('the plans are listed, smallest first, and can be made and changed', async () => {
-  const plans = await cli.json<(typeof SHAPES.plan)[]>('plan', 'list');
+  const plans = await program.json<(typeof SHAPES.plan)[]>('plan', 'list');
   expect(plans.map(({ name }) => name)).toEqual(['basic', 'premium', 'enterprise']);
   expect(fieldsOf(plans[0])).toEqual(fieldsOf(SHAPES.plan));
   expect((await cli.run('plan', 'list', '-o', 'id')).stdout).toBe('basic\npremium\nenterprise\n');
 
-  const made = await cli.json(
+  const made = await program.json(
     'plan',
     'set',
     'startup',
@@ -47,7 +49,7 @@ test('a save tells how long the quota of a day lasts', async () => {
 });
 
 test('limits are set, shown with their origin, and cleared', async () => {
-  const set = await cli.json('limits', 'set', 'Acme', '--per-minute', '600', '--per-month', '2000000');
+  const set = await program.json('limits', 'set', 'Acme', '--per-minute', '600', '--per-month', '2000000');
   expect(set).toMatchObject({
     plan: 'premium',
     limits: { per_minute: 600, burst: 900, per_day: 100_000, per_month: 2_000_000 },
@@ -55,12 +57,12 @@ test('limits are set, shown with their origin, and cleared', async () => {
     keys: [],
   });
   expect(await cli.json('limits', 'get', '--org-id', 'Acme')).toEqual(set);
-  const { stdout } = await cli.run('limits', 'get', 'Acme');
+  const { stdout } = await program.run('limits', 'get', 'Acme');
   expect(stdout).toMatch(/Per minute +600 {2}\(own\)/);
   expect(stdout).toMatch(/Per day +100,000 {2}\(the plan's\)/);
 
   expect(await cli.failure('limits', 'clear', 'Acme')).toMatchObject({ exitCode: 2 });
-  expect(await cli.json('limits', 'clear', 'Acme', '--yes')).toMatchObject({
+  expect(await program.json('limits', 'clear', 'Acme', '--yes')).toMatchObject({
     override: NONE,
     limits: { per_minute: 1000, burst: 1500 },
   });

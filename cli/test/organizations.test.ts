@@ -1,22 +1,24 @@
 import { freshDatabase } from '@tollgate/testing/database';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fieldsOf, SHAPES } from './json-shapes.js';
-import { type Cli, cliOn } from './run-cli.js';
+import { type Cli, cliHere, cliOn } from './run-cli.js';
 
 let close: () => Promise<void>;
 let cli: Cli;
+let program: Cli;
 
 beforeAll(async () => {
   const database = await freshDatabase();
   close = database.close;
-  cli = cliOn(database.url);
+  program = cliOn(database.url);
+  cli = cliHere(database.url);
 });
 afterAll(() => close());
 
 type Organization = typeof SHAPES.organization;
 
 test('an organization is made, found by name and id, changed, suspended and resumed', async () => {
-  const made = await cli.json<Organization>(
+  const made = await program.json<Organization>(
     'org',
     'create',
     '--name',
@@ -30,12 +32,12 @@ test('an organization is made, found by name and id, changed, suspended and resu
   expect(made).toMatchObject({ name: 'Acme Ltd', plan: 'premium', is_active: true, billing_anchor_day: 31 });
   expect(made.limits).toEqual({ per_minute: 1000, burst: 1500, per_day: 100_000, per_month: null });
 
-  expect(await cli.json('org', 'get', 'acme ltd')).toEqual(made);
+  expect(await program.json('org', 'get', 'acme ltd')).toEqual(made);
   expect(await cli.json('org', 'get', made.id.toUpperCase())).toEqual(made);
   expect(await cli.json('org', 'get', '--org-id', made.id)).toEqual(made);
-  expect(await cli.json('org', 'list')).toEqual([made]);
+  expect(await program.json('org', 'list')).toEqual([made]);
 
-  const changed = await cli.json<Organization>(
+  const changed = await program.json<Organization>(
     'org',
     'update',
     made.id,
@@ -47,20 +49,20 @@ test('an organization is made, found by name and id, changed, suspended and resu
     '1',
   );
   expect(changed).toMatchObject({ id: made.id, name: 'Acme Inc', plan: 'basic', billing_anchor_day: 1 });
-  expect(await cli.json('org', 'suspend', 'Acme Inc', '--yes')).toEqual({ ...changed, is_active: false });
-  expect(await cli.json('org', 'resume', 'Acme Inc')).toEqual(changed);
+  expect(await program.json('org', 'suspend', 'Acme Inc', '--yes')).toEqual({ ...changed, is_active: false });
+  expect(await program.json('org', 'resume', 'Acme Inc')).toEqual(changed);
 });
 
 test('a name that is taken is a conflict, and nothing is made of it', async () => {
   await cli.json('org', 'create', '--name', 'Taken');
-  expect(await cli.failure('org', 'create', '--name', 'TAKEN')).toMatchObject({ exitCode: 5, code: 'conflict' });
+  expect(await program.failure('org', 'create', '--name', 'TAKEN')).toMatchObject({ exitCode: 5, code: 'conflict' });
   const names = (await cli.json<Organization[]>('org', 'list')).map(({ name }) => name.toLowerCase());
   expect(names.filter((name) => name === 'taken')).toHaveLength(1);
 });
 
 test('without --yes and without a terminal nothing is suspended', async () => {
   await cli.json('org', 'create', '--name', 'Careful');
-  const failure = await cli.failure('org', 'suspend', 'Careful');
+  const failure = await program.failure('org', 'suspend', 'Careful');
   expect(failure).toMatchObject({ exitCode: 2, code: 'wrong_use' });
   expect(failure.message).toContain('--yes');
   expect(await cli.json('org', 'get', 'Careful')).toMatchObject({ is_active: true });

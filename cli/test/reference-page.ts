@@ -40,7 +40,8 @@ const HEAD = `<!-- Made from the table of commands: npx vitest run cli/test/refe
 \`npx tollgate <noun> <verb>\` works on the gateway that runs in the same folder (it reads \`gateway.json\` in \`DATA_DIR\`), or on the
 database that \`DATABASE_URL\` names. \`--help\` after a noun or a verb explains it; \`tollgate completion\` prints a script for your shell.
 
-- ORG is the id or the name of an organization, KEY the id of a key. \`--org-id\` and \`--key-id\` may stand in their place.
+- ORG is the id or the name of an organization, KEY the id of a key, or the first 12 characters of its secret where no
+  other key begins so. \`--org-id\` and \`--key-id\` may stand in their place.
 - \`-o table|json|csv|id\`: how data is printed. A table is for people, on a terminal or not; scripts ask for \`json\`, whose fields stay.
 - Data goes to stdout, everything else to stderr. Errors with \`-o json\`: \`{ "error": { "code": "…", "message": "…" } }\` on stderr.
 - What is hard to take back asks first. Without a terminal, \`--yes\` is needed.
@@ -50,16 +51,17 @@ database that \`DATABASE_URL\` names. \`--help\` after a noun or a verb explains
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | failed; also a key that is not valid, a configuration with problems, a doctor who found something |
+| 1 | failed; also a key that is not valid, a line that was not imported, a configuration with problems, a doctor who found something |
 | 2 | wrong use |
 | 3 | not found |
-| 5 | conflict with what is there: a name that is taken, limits that would not fit |
+| 5 | conflict with what is there: a name that is taken, limits that would not fit, several keys that begin so |
 | 69 | the database is unavailable |
 | 78 | bad settings, or no database is known |
 `;
 
 const NOTES: Record<string, string> = {
-  key: ' (and `key` with the secret, from `key create` alone)',
+  key: ' (and `key` with the secret, from `key create` and `key rotate` alone; of `key rotate` also `old_key_ends_at`)',
+  'key import': ' (`problems` holds the first 1,000 of the `refused` lines)',
   limits: ' (with `--key`: `key_id` in place of `keys`)',
   usage: ' (with `--by route|key|status` also `route`, `api_key_id` or `status_code`, in front)',
 };

@@ -2,9 +2,13 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
+import { runProgram } from '../src/program.js';
+import type { Host } from '../src/run-command.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DEADLINE_MS = 30_000;
@@ -49,6 +53,26 @@ export async function runCli(words: readonly string[], { env = {}, stdin = '', c
   return run;
 }
 
+/**
+ * The same command in this process: for tables of cases, where starting a program for each would be nearly all of the time.
+ * What belongs to a process (its start, its end, its folder, its pipes) is for {@link runCli} to show.
+ */
+export async function runHere(words: readonly string[], { env = {}, stdin = '' }: Omit<CliOptions, 'cwd'> = {}): Promise<CliRun> {
+  const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
+  const [stdout, stderr] = [text(streams.stdout), text(streams.stderr)];
+  const host = {
+    ...streams,
+    stdin: Readable.from([Buffer.from(stdin)]),
+    environment: env,
+    migrationsFolder: join(ROOT, 'migrations'),
+  };
+  const exitCode = await runProgram(words, host as unknown as Host);
+  for (const stream of Object.values(streams)) stream.end();
+  const run = { exitCode, stdout: await stdout, stderr: await stderr };
+  expectNoStackTrace(run);
+  return run;
+}
+
 function expectNoStackTrace({ stdout, stderr }: CliRun): void {
   expect(`${stdout}${stderr}`).not.toMatch(/^\s+at .+[:(]|node:internal|UnhandledPromise|file:\/\//m);
 }
@@ -61,10 +85,19 @@ export interface Cli {
   failure(...words: string[]): Promise<{ exitCode: number | null; code: string; message: string }>;
 }
 
-/** The CLI on one database. */
+/** The CLI on one database, as a process for each command. */
 export function cliOn(databaseUrl: string, options: CliOptions = {}): Cli {
   const env = { DATABASE_URL: databaseUrl, TOLLGATE_ACTOR: 'tester', ...options.env };
-  const run = (...words: string[]) => runCli(words, { ...options, env });
+  return cliBy((words) => runCli(words, { ...options, env }));
+}
+
+/** The CLI on one database, in this process; see {@link runHere}. */
+export function cliHere(databaseUrl: string): Cli {
+  return cliBy((words) => runHere(words, { env: { DATABASE_URL: databaseUrl, TOLLGATE_ACTOR: 'tester' } }));
+}
+
+function cliBy(runWords: (words: readonly string[]) => Promise<CliRun>): Cli {
+  const run = (...words: string[]) => runWords(words);
   return {
     run,
     async json<Value>(...words: string[]) {

@@ -4,10 +4,11 @@ import { storeUsage } from '@tollgate/postgres/usage-store';
 import { freshDatabase } from '@tollgate/testing/database';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fieldsOf, SHAPES } from './json-shapes.js';
-import { type Cli, cliOn } from './run-cli.js';
+import { type Cli, cliHere, cliOn } from './run-cli.js';
 
 let close: () => Promise<void>;
 let cli: Cli;
+let program: Cli;
 let event: UsageEvent;
 
 const YESTERDAY = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
@@ -23,7 +24,8 @@ async function store(db: Database, events: UsageEvent[]): Promise<void> {
 
 beforeAll(async () => {
   const database = await freshDatabase();
-  cli = cliOn(database.url);
+  cli = cliHere(database.url);
+  program = cliOn(database.url);
   const { id } = await cli.json<{ id: string }>('org', 'create', '--name', 'Acme');
   const options = { url: database.url, maxConnections: 1, connectTimeoutMs: 5_000, statementTimeoutMs: 5_000 };
   const db = openDatabase({ ...options, applicationName: 'test', onError: () => {} });
@@ -89,7 +91,7 @@ test('usage is shown by day unless told otherwise, by hour, key and status', asy
 });
 
 test('the range is told on stderr, and without one it is this month up to now', async () => {
-  const { stderr } = await cli.run('usage', 'show', '--org', 'Acme');
+  const { stderr } = await program.run('usage', 'show', '--org', 'Acme');
   expect(stderr).toContain(`from ${TODAY.slice(0, 7)}-01T00:00:00.000Z up to, but without, ${TODAY.slice(0, 4)}`);
   expect(stderr).toContain('UTC');
 });

@@ -1,14 +1,16 @@
 import { freshDatabase } from '@tollgate/testing/database';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Cli, cliOn } from './run-cli.js';
+import { type Cli, cliHere, cliOn } from './run-cli.js';
 
 let close: () => Promise<void>;
 let cli: Cli;
+let program: Cli;
 
 beforeAll(async () => {
   const database = await freshDatabase();
   close = database.close;
-  cli = cliOn(database.url);
+  cli = cliHere(database.url);
+  program = cliOn(database.url);
   await cli.json('org', 'create', '--name', 'Acme');
 });
 afterAll(() => close());
@@ -41,6 +43,7 @@ test.each([
   ['an anchor day in words', 2, ['org', 'create', '--name', 'New', '--billing-anchor-day', 'first']],
   ['no organization', 2, ['org', 'get']],
   ['an empty organization', 2, ['org', 'get', '']],
+  ['a dash', 3, ['org', 'get', '-']],
   ['an organization twice', 2, ['org', 'get', 'Acme', '--org-id', 'Acme']],
   ['an unknown organization', 3, ['org', 'get', 'nobody']],
   ['an unknown id', 3, ['org', 'get', KEY]],
@@ -58,6 +61,23 @@ test.each([
   ['a day in words', 2, ['key', 'create', '--org', 'Acme', '--name', 'a', '--expires', 'tomorrow']],
   ['a scope with a blank', 2, ['key', 'create', '--org', 'Acme', '--name', 'a', '--scopes', 'a b']],
   ['a key that is no id', 2, ['key', 'get', 'backend']],
+  ['the beginning of a secret, cut too short', 2, ['key', 'get', 'sk_live_4k2']],
+  ['the beginning of no secret', 3, ['key', 'get', 'sk_live_0000']],
+  ['a wildcard for a beginning', 3, ['key', 'revoke', 'sk_live_%%%%', '--yes']],
+  ['an unknown key to rotate', 3, ['key', 'rotate', KEY]],
+  ['no key to rotate', 2, ['key', 'rotate']],
+  ['an overlap without a unit', 2, ['key', 'rotate', KEY, '--overlap', '24']],
+  ['an overlap below nothing', 2, ['key', 'rotate', KEY, '--overlap=-1h']],
+  ['an overlap in parts', 2, ['key', 'rotate', KEY, '--overlap', '1.5h']],
+  ['an overlap in words', 2, ['key', 'rotate', KEY, '--overlap', 'a day']],
+  ['no file to import', 2, ['key', 'import']],
+  ['a file to import without a name', 2, ['key', 'import', '']],
+  ['a file to import that is not there', 3, ['key', 'import', 'gone.jsonl']],
+  ['an export of nobody', 3, ['key', 'export', '--org', 'nobody']],
+  ['the history of nobody', 3, ['org', 'history', 'nobody']],
+  ['a history of no entries', 2, ['org', 'history', 'Acme', '--limit', '0']],
+  ['a history without end', 2, ['org', 'history', 'Acme', '--limit', '1001']],
+  ['a history before words', 2, ['org', 'history', 'Acme', '--before', 'yesterday']],
   ['an id too short', 2, ['key', 'get', KEY.slice(1)]],
   ['an unknown key', 3, ['key', 'get', KEY]],
   ['an unknown key to revoke', 3, ['key', 'revoke', KEY, '--yes']],
@@ -77,6 +97,17 @@ test.each([
   expect(failure.message).toMatch(/^[^a-z].*[.?!)]$/s);
 });
 
+test.each([
+  [2, ['org', 'list', '--all']],
+  [2, ['org', 'create']],
+  [3, ['org', 'get', 'nobody']],
+])('a process ends with exit code %i as well, for %j', async (exitCode, words) => {
+  const found = await program.failure(...words);
+  const here = await cli.failure(...words);
+  expect(found).toEqual(here);
+  expect(found.exitCode).toBe(exitCode);
+});
+
 test('what has no ids prints none', async () => {
   const { exitCode, stdout, stderr } = await cli.run('usage', 'show', '--org', 'Acme', '-o', 'id');
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
@@ -90,7 +121,7 @@ test('after all that, nothing was written', async () => {
 });
 
 test('a person reads words, and no escape that came with them', async () => {
-  const { exitCode, stdout, stderr } = await cli.run('org', 'get', 'a\u001b[31m\u009b\u202eb');
+  const { exitCode, stdout, stderr } = await program.run('org', 'get', 'a\u001b[31m\u009b\u202eb');
   expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
   expect(stderr).toMatch(/^tollgate: There is no organization "a.*b"\.\n$/);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.

@@ -60,7 +60,11 @@ function filledIn<T extends Request>(request: T, { keys }: World): T {
 }
 
 /** The names of our identity, however they are spelt, hold what authz said, once, or are not there at all. */
-export function identityFaults({ headers, trailers }: Arrived, { as = 'own' }: Pick<SpoofingCase, 'as'>, { keys }: World): string[] {
+export function identityFaults(
+  { headers, trailers }: Arrived,
+  { as = 'own' }: Pick<SpoofingCase, 'as'>,
+  { keys }: World,
+): string[] {
   const key = as === 'nobody' ? undefined : keys[as];
   const expected: Record<string, readonly string[]> = {
     'x-organization-id': key === undefined ? [] : [key.organizationId],
@@ -75,7 +79,9 @@ export function identityFaults({ headers, trailers }: Arrived, { as = 'own' }: P
   const ids = valuesOf(headers, 'x-request-id');
   if (ids.length !== 1 || !REQUEST_ID.test(ids[0] ?? '')) faults.push(`x-request-id is ${JSON.stringify(ids)}`);
   const reserved = headers.filter(([name]) => normalised(name).startsWith('x-tollgate-'));
-  const trailing = trailers.filter(([name]) => /^x-(tollgate-.*|request-id)$/.test(normalised(name)) || normalised(name) in expected);
+  const trailing = trailers.filter(
+    ([name]) => /^x-(tollgate-.*|request-id)$/.test(normalised(name)) || normalised(name) in expected,
+  );
   return [
     ...faults,
     ...reserved.map(([name]) => `${name} reaches the upstream`),
@@ -105,4 +111,3 @@ function valuesOf(fields: Fields, name: string): string[] {
 function normalised(name: string): string {
   return name.toLowerCase().replaceAll('_', '-');
 }
-

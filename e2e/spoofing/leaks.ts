@@ -12,7 +12,14 @@ export interface Search {
   places: Record<string, number>;
 }
 
-const ADMIN_PAGES = ['/stats', '/stats?format=prometheus', '/stats?format=json', '/clusters', '/clusters?format=json', '/listeners'];
+const ADMIN_PAGES = [
+  '/stats',
+  '/stats?format=prometheus',
+  '/stats?format=json',
+  '/clusters',
+  '/clusters?format=json',
+  '/listeners',
+];
 const DATABASE = {
   maxConnections: 1,
   connectTimeoutMs: 5_000,
@@ -44,10 +51,16 @@ export async function findLeaks(world: World): Promise<Search> {
 
 /** Waits until every request that reached the upstream with an identity is stored. */
 export async function everythingIsStored({ databaseUrl, upstream }: World): Promise<void> {
-  const expected = upstream.arrived.filter(({ headers }) => headers.some(([name]) => name.toLowerCase() === 'x-api-key-id')).length;
+  const expected = upstream.arrived.filter(({ headers }) =>
+    headers.some(([name]) => name.toLowerCase() === 'x-api-key-id'),
+  ).length;
   const db = openDatabase({ ...DATABASE, url: databaseUrl });
   try {
-    await until(async () => Number((await db.query<{ n: string }>('SELECT count(*) AS n FROM usage_events'))[0]?.n) >= expected, 20_000, `${expected} stored events`);
+    await until(
+      async () => Number((await db.query<{ n: string }>('SELECT count(*) AS n FROM usage_events'))[0]?.n) >= expected,
+      20_000,
+      `${expected} stored events`,
+    );
   } finally {
     await db.close();
   }

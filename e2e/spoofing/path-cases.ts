@@ -26,7 +26,12 @@ const PATHS: readonly (readonly [sent: string, expected: string])[] = [
   ['/%61', '/a'],
 ];
 
-const GET: Fields = [[':method', 'GET'], [':path', '/x'], [':scheme', 'http'], [':authority', 'a']];
+const GET: Fields = [
+  [':method', 'GET'],
+  [':path', '/x'],
+  [':scheme', 'http'],
+  [':authority', 'a'],
+];
 
 export const PATH_CASES: readonly SpoofingCase[] = [
   ...PATHS.flatMap(([path, expected]) =>
@@ -43,16 +48,27 @@ export const PATH_CASES: readonly SpoofingCase[] = [
     seen: '400 bad_request',
   }),
   overHttp1('a fragment in the path', { path: '/a#/../b' }, { seen: '400 bad_request' }),
-  overHttp1('an absolute form', { path: 'http://evil.example/a' }, { seen: '200', upstream: { path: '/a', headers: { host: 'evil.example' } } }),
+  overHttp1(
+    'an absolute form',
+    { path: 'http://evil.example/a' },
+    { seen: '200', upstream: { path: '/a', headers: { host: 'evil.example' } } },
+  ),
   overHttp1('an absolute form of https', { path: 'https://evil.example/a' }, { seen: '403 bad_request' }),
   overHttp1('an absolute form with a user', { path: 'http://user:pass@evil.example/a' }, { seen: '200' }),
   overHttp1('an absolute form of another scheme', { path: 'file:///etc/passwd' }, { seen: '400 bad_request' }),
   overHttp1('an asterisk for a path', { method: 'OPTIONS', path: '*' }, { seen: '404 route_not_found' }),
   overHttp1('a path without a slash', { path: 'x' }, { seen: '400 bad_request' }),
   bytes('no Host', 'GET /x HTTP/1.1\r\nX-API-Key: {own}\r\nConnection: close\r\n\r\n', { seen: '400 bad_request' }),
-  bytes('two Host', 'GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\nX-API-Key: {own}\r\nConnection: close\r\n\r\n', { seen: '200', upstream: { headers: { host: 'a,b' } } }),
+  bytes('two Host', 'GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\nX-API-Key: {own}\r\nConnection: close\r\n\r\n', {
+    seen: '200',
+    upstream: { headers: { host: 'a,b' } },
+  }),
   overHttp1('a Host with a path', { headers: [['Host', 'a/../evil']] }, { seen: '400 bad_request' }),
-  overHttp1('a Host with a user', { headers: [['Host', 'user@evil']] }, { seen: '200', upstream: { headers: { host: 'user@evil' } } }),
+  overHttp1(
+    'a Host with a user',
+    { headers: [['Host', 'user@evil']] },
+    { seen: '200', upstream: { headers: { host: 'user@evil' } } },
+  ),
   ...(
     [
       ['an :authority beside another host', [['host', 'evil']], '200'],
@@ -67,7 +83,16 @@ export const PATH_CASES: readonly SpoofingCase[] = [
   ).map(([title, more, seen]) =>
     frames(
       title,
-      { headers: [[':method', 'GET'], [':path', '/x'], [':scheme', 'http'], [':authority', 'api.example.com'], ...more, ['x-api-key', '{own}']] },
+      {
+        headers: [
+          [':method', 'GET'],
+          [':path', '/x'],
+          [':scheme', 'http'],
+          [':authority', 'api.example.com'],
+          ...more,
+          ['x-api-key', '{own}'],
+        ],
+      },
       { seen },
     ),
   ),

@@ -55,8 +55,7 @@ function framesOf({ headers, data, trailers, areSplit }: Extract<Request, { over
   }
   const isLast = trailers === undefined ? FLAG.endStream : 0;
   if (data !== undefined) parts.push(frame(TYPE.data, isLast, STREAM, Buffer.from(data, 'latin1')));
-  if (trailers !== undefined)
-    parts.push(frame(TYPE.headers, FLAG.endHeaders | FLAG.endStream, STREAM, headerBlock(trailers)));
+  if (trailers !== undefined) parts.push(frame(TYPE.headers, FLAG.endHeaders | FLAG.endStream, STREAM, headerBlock(trailers)));
   return Buffer.concat(parts);
 }
 

@@ -1,7 +1,7 @@
 import type { LineProblem } from '@tollgate/domain/key-file';
 import type { Sql } from '@tollgate/postgres/database';
 import { IMPORT_BATCH_ROWS, type ImportOptions, importApiKeys } from '@tollgate/postgres/import-api-keys';
-import { textArgument } from '../arguments.js';
+import { flagArgument, textArgument } from '../arguments.js';
 import { Unhappy, wrongUse } from '../cli-error.js';
 import type { Command } from '../command.js';
 import { type KeyBatch, keyBatches } from '../key-batches.js';
@@ -25,7 +25,7 @@ export const keyImport: Command = {
   async run(args, { database, actor, readPieces, showProgress, output }) {
     const file = textArgument(args, 'file');
     if (file === undefined) throw wrongUse('Say which file, or - for stdin.');
-    const options = { isDryRun: isGiven(args['dry-run']), skipBad: isGiven(args['skip-bad']) };
+    const options = { isDryRun: flagArgument(args, 'dry-run'), skipBad: flagArgument(args, 'skip-bad') };
     const sum: ImportSum = { imported: 0, existing: 0, refused: 0, held_back: 0, problems: [] };
     const by = await actor();
     const db = await database();
@@ -82,10 +82,6 @@ function withWhatWasDone(error: unknown, imported: number): unknown {
   if (error instanceof Error)
     error.message += ` (${shownNumber(imported)} keys were imported before; run it again, it goes on from there)`;
   return error;
-}
-
-function isGiven(flag: unknown): boolean {
-  return Array.isArray(flag) ? flag.at(-1) === true : flag === true;
 }
 
 const VIEW: View = {

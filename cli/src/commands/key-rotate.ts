@@ -35,11 +35,10 @@ export const keyRotate: Command = {
         `Rotate the key ${quoted(name)} (${prefix}…) without an overlap? Requests with the old one are refused at once.`,
       );
     const { secret, key, rotated } = await rotateApiKey(db, id, { overlapMs }, await actor());
-    const endsAt = (rotated.revokedAt ?? rotated.expiresAt)?.toISOString() ?? null;
+    const ends = [rotated.revokedAt, rotated.expiresAt].flatMap((end) => end?.getTime() ?? []);
+    const endsAt = new Date(Math.min(...ends)).toISOString();
     output.one({ ...apiKeyRow(key), key: secret, old_key_ends_at: endsAt }, rotatedApiKeyView(now));
     output.say('The key is shown this once: store it now. Only its hash is kept.');
-    output.say(
-      rotated.revokedAt === undefined ? `The old key, ${id}, ends at ${endsAt}.` : `The old key, ${id}, is refused from now on.`,
-    );
+    output.say(`The old key, ${id}, ${overlapMs === 0 ? 'is refused from now on' : `ends at ${endsAt}`}.`);
   },
 };

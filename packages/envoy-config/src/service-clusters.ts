@@ -44,6 +44,8 @@ typed_extension_protocol_options:
 # grpc.health.v1. Without traffic Envoy would look once a minute; with the default panic it would use dead hosts.
 health_checks: [ { timeout: 0.5s, interval: 1s, no_traffic_interval: 1s, unhealthy_threshold: ${unhealthyThreshold}, healthy_threshold: 1, grpc_health_check: {} } ]
 common_lb_config: { healthy_panic_threshold: { value: 0 } }`,
+    // Of a lone host it would make an outage out of a hiccup.
+    name !== 'usage' && addresses.length > 1 ? OUTLIERS : undefined,
     serviceTls(name, config),
     `load_assignment:
   cluster_name: ${name}
@@ -53,6 +55,21 @@ common_lb_config: { healthy_panic_threshold: { value: 0 } }`,
   );
   return `- name: ${name}\n${indented(2, body)}\n`;
 }
+
+/** A killed process is found out by the calls that it refuses, well before two health checks have failed. */
+const OUTLIERS = `# Five refused or broken connections in a row, and a host gets no calls for five seconds. Answers, whatever they say, do
+# not count.
+outlier_detection:
+  split_external_local_origin_errors: true
+  consecutive_local_origin_failure: 5
+  enforcing_consecutive_local_origin_failure: 100
+  enforcing_consecutive_5xx: 0
+  enforcing_consecutive_gateway_failure: 0
+  enforcing_success_rate: 0
+  enforcing_local_origin_success_rate: 0
+  interval: 1s
+  base_ejection_time: 5s
+  max_ejection_percent: 50`;
 
 function clusterType(addresses: readonly Address[]): 'STATIC' | 'STRICT_DNS' {
   return addresses.some((address) => !('unix' in address) && isHostName(address.host)) ? 'STRICT_DNS' : 'STATIC';

@@ -2,21 +2,20 @@
  * grpc.health.v1 by hand: its two messages are a string and an enum, each in field 1.
  * The whole server is the service ''; the services that it serves are as healthy as it is.
  */
-import { type ServerWritableStream, status } from '@grpc/grpc-js';
 import { GRPC_STATUS, GrpcError, type GrpcMethod } from './grpc.js';
+import type { WatchStream } from './unary-server.js';
 
 const SERVING = Buffer.from([0x08, 1]);
 const NOT_SERVING = Buffer.from([0x08, 2]);
 const SERVICE_UNKNOWN = Buffer.from([0x08, 3]);
 
+const NOT_FOUND = 5;
 const MAX_WATCHES = 1000;
-
-type Watch = ServerWritableStream<Buffer, Buffer>;
 
 export interface GrpcHealth {
   check: GrpcMethod & { kind: 'unary' };
   /** Tells the state and each change of it until the caller leaves. */
-  watch: { path: string; open(call: Watch): void };
+  watch: { path: string; open(request: Buffer, stream: WatchStream): void };
   setServing(isServing: boolean): void;
   /** Ends all watches, those to come too: they would hold a closing server open. */
   endWatches(): void;
@@ -25,22 +24,22 @@ export interface GrpcHealth {
 /** The health of these services, serving at first. */
 export function createGrpcHealth(services: ReadonlySet<string>): GrpcHealth {
   /** Each with whether it hears of changes: one of an unknown service stays open too, since it might be served later. */
-  const watches = new Map<Watch, boolean>();
+  const watches = new Map<WatchStream, boolean>();
   let current = SERVING;
   let isEnded = false;
   const isKnown = (service: string) => service === '' || services.has(service);
 
   function check(message: Buffer): Buffer {
     if (isKnown(serviceIn(message))) return current;
-    throw new GrpcError(status.NOT_FOUND, 'This service is not served here.');
+    throw new GrpcError(NOT_FOUND, 'This service is not served here.');
   }
 
-  function open(call: Watch): void {
+  function open(request: Buffer, call: WatchStream): void {
     if (isEnded || watches.size >= MAX_WATCHES) {
       call.end();
       return;
     }
-    const service = serviceName(call.request);
+    const service = serviceName(request);
     const hearsChanges = service !== undefined && isKnown(service);
     watches.set(call, hearsChanges);
     call.once('cancelled', () => watches.delete(call));
