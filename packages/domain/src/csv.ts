@@ -112,5 +112,5 @@ export function createCsvReader(maxRecordCharacters = 1_000_000): CsvReader {
 export function csvLine(fields: readonly string[]): string {
   // An empty line would be passed over.
   if (fields.length === 1 && fields[0] === '') return '""\r\n';
-  return `${fields.map((field) => (/[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(',')}\r\n`;
+  return `${fields.map((field) => (/[",\r\n]|^\ufeff/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(',')}\r\n`;
 }

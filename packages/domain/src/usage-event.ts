@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Environment } from './api-key.js';
 import type { Origin } from './billable.js';
 import { DAY_MS } from './period.js';
@@ -42,7 +42,7 @@ export const MAX_AHEAD_MS = 5 * 60_000;
  */
 export function eventId(nodeId: string, streamId: string, startMicros: bigint): string {
   const source = JSON.stringify([nodeId, streamId, startMicros.toString()]);
-  return createHash('sha256').update(source).digest('hex').slice(0, 32);
+  return hash('sha256', source, 'hex').slice(0, 32);
 }
 
 /** Microseconds since 1970 as ISO 8601 in UTC with six digits: `2026-11-23T09:59:48.123456Z`. */

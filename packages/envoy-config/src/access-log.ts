@@ -62,6 +62,6 @@ function usageFile(path: string): string {
         duration_ms: "%DURATION%"
         request_bytes: "%BYTES_RECEIVED%"
         response_bytes: "%BYTES_SENT%"
-        content_type: "%REQ(CONTENT-TYPE)%"
+        content_type: "%REQ(CONTENT-TYPE):16%"
         grpc_status: "%GRPC_STATUS_NUMBER%"`;
 }

@@ -4,6 +4,8 @@ import { classified, DatabaseUnavailable } from './errors.js';
 
 export interface DatabaseOptions extends ConnectionOptions {
   maxConnections: number;
+  /** Connections that are kept when nobody needs them; see {@link openConnections}. Without it, one. */
+  keptConnections?: number;
   /** Faults of idle connections, which no call could report. The pool goes on and connects anew. */
   onError(error: unknown): void;
 }
@@ -35,8 +37,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
     ...connectionOptions(options),
     max: options.maxConnections,
-    // One stays open, so that the first look-up after a quiet while does not wait for a connection.
-    min: 1,
+    // One stays open at least, so that the first look-up after a quiet while does not wait for a connection.
+    min: options.keptConnections ?? 1,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     idle_in_transaction_session_timeout: options.statementTimeoutMs * 2,
   });
@@ -64,6 +66,15 @@ export function openDatabase(options: DatabaseOptions): Database {
     transaction: (work) => withClient((client) => inTransaction(client, work)),
     close: () => pool.end(),
   };
+}
+
+/**
+ * Opens so many connections of a pool that nobody uses yet, so that none has to be opened in a rush: that takes several round
+ * trips, and in a busy process more than the deadline. At most as many as the pool may have.
+ */
+export async function openConnections(db: Database, count: number): Promise<void> {
+  // Asked for all at once, so that none is given back before the last is asked for.
+  await Promise.all(Array.from({ length: count }, () => db.query('SELECT 1')));
 }
 
 async function inTransaction<T>(client: pg.PoolClient, work: (tx: Sql) => Promise<T>): Promise<T> {

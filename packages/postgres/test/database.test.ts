@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { inspect } from 'node:util';
-import { type Database, openDatabase } from '@tollgate/postgres/database';
+import { type Database, openConnections, openDatabase } from '@tollgate/postgres/database';
 import { DatabaseUnavailable } from '@tollgate/postgres/errors';
 import { migrationStatus } from '@tollgate/postgres/migrate';
 import { startDatabaseServer } from '@tollgate/testing/database';
@@ -177,3 +177,21 @@ async function errorOf(work: () => Promise<unknown>): Promise<unknown> {
   }
   return undefined;
 }
+
+test('connections that are opened ahead are all there, and stay within the pool', async () => {
+  const { db, url } = await openFresh();
+  const ahead = openDatabase({
+    url,
+    maxConnections: 3,
+    keptConnections: 3,
+    connectTimeoutMs: 10_000,
+    statementTimeoutMs: 10_000,
+    applicationName: 'ahead',
+    onError: () => {},
+  });
+  onTestFinished(() => ahead.close());
+  await openConnections(ahead, 3);
+  expect(await db.query("SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'ahead'")).toEqual([
+    { count: 3 },
+  ]);
+});

@@ -79,7 +79,7 @@ export function usageEventFrom(request: EndedRequest, settings: UsageEventSettin
     api_key_id: identity.keyId,
     environment: identity.environment,
     method: cutToBytes(request.method, MAX_METHOD_BYTES),
-    path: settings.path === 'full' ? cutToBytes(withoutQuery(request.path), MAX_PATH_BYTES) : '',
+    path: settings.path === 'full' ? cutToBytes(withoutKeys(withoutQuery(request.path)), MAX_PATH_BYTES) : '',
     route: settings.path === 'off' ? '' : cutToBytes(request.route, MAX_NAME_BYTES),
     status_code: whole(request.statusCode, MAX_STATUS),
     response_time_ms: Math.min(Math.max(request.responseTimeMs || 0, 0), MAX_DURATION_MS),
@@ -117,6 +117,11 @@ function unitsOf({ metadata, upstreamAnswered }: EndedRequest): number | undefin
   return units <= MAX_UNITS ? units : undefined;
 }
 
+/** A caller who puts a key into the path by mistake must not find it in our tables. */
+function withoutKeys(path: string): string {
+  return /sk_/i.test(path) ? path.replace(/sk_(live|test)_[a-z0-9]+/gi, 'sk_$1_***') : path;
+}
+
 function withoutQuery(path: string): string {
   const end = path.search(/[?#]/);
   return end === -1 ? path : path.slice(0, end);
@@ -126,6 +131,7 @@ function withoutQuery(path: string): string {
 function cutToBytes(text: string, maxBytes: number): string {
   // No character takes less than a byte, so that a text of megabytes is not encoded to keep its beginning.
   const storable = text.slice(0, maxBytes).replaceAll('\0', '\uFFFD').toWellFormed();
+  if (Buffer.byteLength(storable) <= maxBytes) return storable;
   let bytes = 0;
   let end = 0;
   for (const character of storable) {

@@ -38,6 +38,12 @@ test('an ended request becomes the event that the event log carries', () => {
   });
 });
 
+test('a key that its caller put into the path is not kept', () => {
+  const key = 'sk_live_c5z72vzbbd3m1hf5fmomejqhggp8s23o';
+  expect(eventOf({ path: `/v1/${key}/orders` }).path).toBe('/v1/sk_live_***/orders');
+  expect(eventOf({ path: `/${'x'.repeat(495)}/${key.toUpperCase()}` }).path).not.toMatch(/C5Z7/i);
+});
+
 const byUpstream = (statusCode: number) => ({ statusCode, upstreamAnswered: true });
 const byGateway = (statusCode: number) => ({ statusCode, upstreamAnswered: false });
 
