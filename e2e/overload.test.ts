@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { generateApiKey } from '@tollgate/domain/api-key';
 import { until } from '@tollgate/testing/until';
 import { beforeAll, expect, test } from 'vitest';
@@ -5,10 +6,12 @@ import { type Cluster, type Instance, startCluster } from './cluster.js';
 import { type CheckAnswer, type EnvoyPeer, envoyPeer } from './envoy-peer.js';
 import type { Key } from './operator.js';
 
-/** Far more than one process answers within Envoy's patience. */
 const CALLERS = 4_000;
 const CONNECTIONS = 4;
-const OVERLOAD_MS = 2_500;
+const OVERLOAD_MS = 3_000;
+/** Its CPU is taken from it again and again, so that each round of its event loop is late on a machine of any speed. */
+const STOPPED_MS = 40;
+const RUNNING_MS = 4;
 
 let cluster: Cluster;
 let authz: Instance;
@@ -16,7 +19,6 @@ let key: Key;
 let peers: EnvoyPeer[];
 
 beforeAll(async () => {
-  // Half a second of lateness is far off on a fast machine; a stricter bound makes the same overload there.
   cluster = await startCluster({ authz: 1, env: { MAX_LOOP_DELAY: '2ms' } });
   [authz] = cluster.authz as [Instance];
   key = await cluster.operator.newcomer('enterprise');
@@ -66,7 +68,16 @@ async function overload(
     const peer = peers[n % peers.length] as EnvoyPeer;
     while (performance.now() < endMs) onAnswer(who, await peer.check(secret));
   };
-  await Promise.all(Array.from({ length: CALLERS }, caller));
+  await Promise.all([starve(endMs), ...Array.from({ length: CALLERS }, caller)]);
+}
+
+async function starve(endMs: number): Promise<void> {
+  while (performance.now() < endMs) {
+    authz.signal('SIGSTOP');
+    await delay(STOPPED_MS);
+    authz.signal('SIGCONT');
+    await delay(RUNNING_MS);
+  }
 }
 
 async function shedCount(): Promise<number> {
