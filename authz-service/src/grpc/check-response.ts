@@ -74,7 +74,7 @@ export function unavailableResponse(requestId: string | null, now: Date, retryAf
 
 /** `headersToRemove` keeps the key from the upstream; an Authorization of the customer's own is not ours to remove. */
 function encodeAllowed(key: KeyRecord, headersToRemove: string[]): Uint8Array {
-  return CheckResponse.encode({
+  const encoded = CheckResponse.encode({
     status: { code: OK, message: '' },
     httpResponse: {
       $case: 'okResponse',
@@ -96,6 +96,8 @@ function encodeAllowed(key: KeyRecord, headersToRemove: string[]): Uint8Array {
       environment: key.environment,
     },
   }).finish();
+  // A copy in Node's pool: as an ArrayBuffer of its own each cached key would take a third more memory.
+  return Buffer.from(encoded);
 }
 
 /** `append: false` always: what an unset one does differs between Envoy's versions and between header lists. */
