@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRecordCache, type RecordCache } from '@tollgate/cache/record-cache';
+import type { Change } from '@tollgate/domain/change';
 import type { KeyRecord } from '@tollgate/domain/judge-key';
 import { findKeysByHash, listKeyHashes } from '@tollgate/postgres/api-keys';
-import type { Change } from '@tollgate/postgres/changes/change';
 import { type ChangeFeed, followChanges, type Trust } from '@tollgate/postgres/changes/change-feed';
 import { type Database, openConnections, openDatabase } from '@tollgate/postgres/database';
 import { startAdminServer } from '@tollgate/service-kit/admin-server';
@@ -81,8 +81,8 @@ export async function startAuthzService(config: AuthzConfig, overrides: AuthzOve
   });
   const cache = openCache(config, db, (error) => logFailure(error, 'refresh', Date.now()));
   const told = createAuthzMetrics(metrics, { trustState: () => TRUST_STATE[feed.trust()], knownKeys: known.size });
-  const { feed, caughtUp } = followKeys(config.databaseUrl, { cache, known }, told, log);
-  const ready = Promise.all([caughtUp, opened]).then(() => {});
+  const feed = followKeys(config.databaseUrl, { cache, known }, told, log);
+  const ready = Promise.all([feed.caughtUp, opened]).then(() => {});
   const keys = keysWhileTrusted(config, { cache, known, feed }, told);
   const shedder = createLoadShedder({
     maxInFlight: MAX_WAITING_CALLS,
@@ -188,12 +188,8 @@ function followKeys(
   keys: { cache: RecordCache<KeyRecord>; known: KnownKeys },
   told: AuthzMetrics,
   log: Logger,
-): { feed: ChangeFeed; caughtUp: Promise<void> } {
-  let isCaughtUp = (): void => {};
-  const caughtUp = new Promise<void>((resolve) => {
-    isCaughtUp = resolve;
-  });
-  const feed = followChanges({
+): ChangeFeed {
+  return followChanges({
     url: databaseUrl,
     applicationName: 'tollgate authz changes',
     onChange(change, atMs) {
@@ -201,13 +197,9 @@ function followKeys(
       noteKnown(keys.known, change);
       if (atMs !== undefined) told.onChangeApplied(Date.now() - atMs);
     },
-    onTrust(trust) {
-      log.info({ trust }, 'the trust in cached keys has changed');
-      if (trust !== 'unreachable') isCaughtUp();
-    },
+    onTrust: (trust) => log.info({ trust }, 'the trust in cached keys has changed'),
     onError: (error) => log.warn({ err: error }, 'changes cannot be followed'),
   });
-  return { feed, caughtUp };
 }
 
 /** A key that changed exists; what cannot be told one by one is read anew. */

@@ -5,8 +5,8 @@ import { createDegradingLimitStore, type DegradingLimitStore } from '@tollgate/l
 import type { LimitStore } from '@tollgate/limit-store/limit-store';
 import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
 import { createRedisLimitStore } from '@tollgate/limit-store/redis/redis-limit-store';
-import { followChanges } from '@tollgate/postgres/changes/change-feed';
-import { type Database, openDatabase } from '@tollgate/postgres/database';
+import { type ChangeFeed, followChanges } from '@tollgate/postgres/changes/change-feed';
+import { type Database, openConnections, openDatabase } from '@tollgate/postgres/database';
 import { findOrganizationLimits } from '@tollgate/postgres/limits';
 import { type Components, startAdminServer } from '@tollgate/service-kit/admin-server';
 import { withDeadline } from '@tollgate/service-kit/deadline';
@@ -38,7 +38,6 @@ export interface RateLimitOverrides {
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Pushed changes keep limits true; this age is the belt to those braces. */
 const LIMITS_TTL_MS = 15 * 60_000;
-const NOBODY = '00000000-0000-0000-0000-000000000000';
 const STORE_WAIT_MS = 2_000;
 const STORE_ASK_EVERY_MS = 25;
 const ABSENT_TTL_MS = 5_000;
@@ -104,10 +103,10 @@ export async function startRateLimitService(
       version: VERSION,
       log,
       isReady: () => !isClosing,
-      components: async () => componentsOf(changes.isConnected(), store.isDegraded(), config.storeDown),
+      components: async () => componentsOf(changes.trust() !== 'unreachable', store.isDegraded(), config.storeDown),
     });
     const close = (): Promise<void> => release().finally(() => admin.close());
-    const ready = changes.ready.then(() => warmUp(db, store));
+    const ready = changes.caughtUp.then(() => warmUp(db, store));
     return { address: grpc.address, adminAddress: admin.address, ready, close };
   } catch (error) {
     await release();
@@ -155,27 +154,19 @@ function componentsOf(isConnected: boolean, isDegraded: boolean, storeDown: Rate
   };
 }
 
-function followLimits(databaseUrl: string, cache: RecordCache<OrganizationLimits>, log: Logger) {
-  let isCaughtUp = (): void => {};
-  const ready = new Promise<void>((resolve) => {
-    isCaughtUp = resolve;
-  });
-  const feed = followChanges({
+function followLimits(databaseUrl: string, cache: RecordCache<OrganizationLimits>, log: Logger): ChangeFeed {
+  return followChanges({
     url: databaseUrl,
     applicationName: 'tollgate ratelimit changes',
     onChange: (change) => forgetChanged(cache, change),
-    onTrust(trust) {
-      log.info({ trust }, 'the trust in cached limits has changed');
-      if (trust !== 'unreachable') isCaughtUp();
-    },
+    onTrust: (trust) => log.info({ trust }, 'the trust in cached limits has changed'),
     onError: (error) => log.warn({ err: error }, 'changes cannot be followed'),
   });
-  return { ready, isConnected: () => feed.trust() !== 'unreachable', close: () => feed.close() };
 }
 
 /** Envoy waits 50 ms for us: the first caller should not be the one who pays for opening connections. */
 async function warmUp(db: Database, store: LimitStore): Promise<void> {
-  await Promise.allSettled([findOrganizationLimits(db, NOBODY), reach(store)]);
+  await Promise.allSettled([openConnections(db, 1), reach(store)]);
 }
 
 async function reach(store: LimitStore): Promise<void> {

@@ -5,9 +5,9 @@
  * Every change is handed on before the feed counts as caught up. The first read hands on a `reload`, and so does a read
  * after an absence of more than an hour: what was cached before a gap that nobody watched is not to be trusted.
  */
+import type { Change } from '@tollgate/domain/change';
 import type pg from 'pg';
 import { classified } from '../errors.js';
-import type { Change } from './change.js';
 import { dropClient, openClient } from './deadline-client.js';
 import { pause, startListener } from './listener.js';
 import { type ReadPosition, readChanges } from './read-changes.js';
@@ -37,6 +37,8 @@ export interface ChangeFeedOptions {
 
 export interface ChangeFeed {
   trust(): Trust;
+  /** Resolves when everything up to then was handed on for the first time. */
+  caughtUp: Promise<void>;
   /** Everything committed before this moment (our clock) was handed on; 0 before the first read. */
   caughtUpAtMs(): number;
   /** Ends both connections; nothing is handed on after the call. */
@@ -62,6 +64,11 @@ export function followChanges(options: ChangeFeedOptions): ChangeFeed {
   let position: ReadPosition | undefined;
   let trust: Trust = 'unreachable';
   let caughtUpAtMs = 0;
+
+  let isCaughtUp = (): void => {};
+  const firstCaughtUp = new Promise<void>((resolve) => {
+    isCaughtUp = resolve;
+  });
 
   const setTrust = (next: Trust): void => {
     if (next === trust || closing.signal.aborted) return;
@@ -99,6 +106,7 @@ export function followChanges(options: ChangeFeedOptions): ChangeFeed {
     position = found.position;
     caughtUpAtMs = startedAtMs;
     setTrust(wasListening && listener.isListening() ? 'listening' : 'polling');
+    isCaughtUp();
   };
 
   const fail = (error: unknown): void => {
@@ -128,6 +136,7 @@ export function followChanges(options: ChangeFeedOptions): ChangeFeed {
   const ended = run();
   return {
     trust: () => trust,
+    caughtUp: firstCaughtUp,
     caughtUpAtMs: () => caughtUpAtMs,
     close: async () => {
       closing.abort();

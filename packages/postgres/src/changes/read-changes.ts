@@ -1,7 +1,7 @@
+import { type Change, type ChangeKind, RELOAD } from '@tollgate/domain/change';
 import type pg from 'pg';
 import type { Sql } from '../database.js';
 import { DatabaseUnavailable } from '../errors.js';
-import { type Change, type ChangeKind, RELOAD } from './change.js';
 
 /** How far a reader has come: what its last snapshot saw, and when that was by the database's clock. */
 export interface ReadPosition {
