@@ -27,7 +27,13 @@ export interface UsageEvent {
   billable: boolean;
   units: number;
   origin: Origin;
+  /** The Envoy node that served it, by which arrivals are compared with that node's own log; older events lack it. */
+  node_id?: string;
+  /** The window whose limit would have denied the request, had that limit not been in shadow mode. */
+  shadow_limited?: LimitWindow;
 }
+
+export type LimitWindow = 'minute' | 'day' | 'month';
 
 export type ParsedUsageEvent = { kind: 'event'; event: UsageEvent } | { kind: 'rejected'; reason: string };
 
@@ -70,6 +76,9 @@ export function parseUsageEvent(text: string, nowMs: number): ParsedUsageEvent {
   for (const [field, isValid] of Object.entries(FIELDS)) {
     if (!isValid(record[field])) return { kind: 'rejected', reason: `invalid ${field}` };
   }
+  for (const [field, isValid] of Object.entries(OPTIONAL_FIELDS)) {
+    if (field in record && !isValid(record[field])) return { kind: 'rejected', reason: `invalid ${field}` };
+  }
   const event = record as unknown as UsageEvent;
   const timeMs = Date.parse(event.time);
   if (timeMs < nowMs - MAX_AGE_MS) return { kind: 'rejected', reason: 'too old (time)' };
@@ -103,7 +112,12 @@ const isTime: Check = (value) => {
 };
 const isDuration: Check = (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= 1e12;
 
-const FIELDS: Record<Exclude<keyof UsageEvent, 'v'>, Check> = {
+const OPTIONAL_FIELDS: Record<'node_id' | 'shadow_limited', Check> = {
+  node_id: isText(256),
+  shadow_limited: isOneOf('minute', 'day', 'month'),
+};
+
+const FIELDS: Record<Exclude<keyof UsageEvent, 'v' | keyof typeof OPTIONAL_FIELDS>, Check> = {
   event_id: (value) => typeof value === 'string' && /^[0-9a-f]{32}$/.test(value),
   time: isTime,
   request_id: isText(256),

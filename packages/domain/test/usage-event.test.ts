@@ -64,9 +64,15 @@ const events: fc.Arbitrary<UsageEvent> = fc.record({
   origin: fc.constantFrom('upstream', 'gateway'),
 });
 
+const laterFields = fc.record(
+  { node_id: text(256), shadow_limited: fc.constantFrom('minute' as const, 'day' as const, 'month' as const) },
+  { requiredKeys: [] },
+);
+const anyEvents: fc.Arbitrary<UsageEvent> = fc.tuple(events, laterFields).map(([event, later]) => ({ ...event, ...later }));
+
 test('an event that was written is read back the same', () => {
   holds(
-    fc.property(events, (event) => void expect(parseUsageEvent(JSON.stringify(event), NOW)).toEqual({ kind: 'event', event })),
+    fc.property(anyEvents, (event) => void expect(parseUsageEvent(JSON.stringify(event), NOW)).toEqual({ kind: 'event', event })),
     { numRuns: 1_000 },
   );
 });
@@ -111,6 +117,14 @@ test.each<[string, unknown[]]>([
   expect(parse({}).kind).toBe('event');
   for (const value of [undefined, null, [], {}, ...values])
     expect(parse({ [field]: value }), JSON.stringify(value)).toEqual(rejected(`invalid ${field}`));
+});
+
+test.each<[string, unknown[]]>([
+  ['node_id', [null, 7, {}, 'a\0b', '\ud800', 'x'.repeat(257)]],
+  ['shadow_limited', [null, 7, {}, '', 'hour', 'toString']],
+])('a bad %s is rejected, and an event without one is not', (field, values) => {
+  for (const value of values) expect(parse({ [field]: value }), JSON.stringify(value)).toEqual(rejected(`invalid ${field}`));
+  expect(parse({ [field]: undefined }).kind).toBe('event');
 });
 
 test.each([0, 2, '1', null, undefined, true, [1]])('version %j is unknown', (v) => {

@@ -88,6 +88,8 @@ export function usageEventFrom(request: EndedRequest, settings: UsageEventSettin
     billable: isBillable(answer),
     units: units ?? 1,
     origin: originOf(answer),
+    node_id: cutToBytes(request.nodeId, MAX_NAME_BYTES),
+    ...shadowLimited(request),
   };
   const isUnlimited = request.metadata[LIMITER_NAMESPACE]?.['decision'] === undefined;
   return { kind: 'event', event, hasBadUnits: units === undefined, isUnlimited };
@@ -106,6 +108,13 @@ function identityOf({ metadata }: EndedRequest, namespaces: readonly string[]): 
   if (typeof keyId !== 'string' || !isUuid(keyId)) return { kind: 'bad' };
   if (environment !== 'live' && environment !== 'test') return { kind: 'bad' };
   return { kind: 'known', organizationId, keyId, environment };
+}
+
+/** The limiter let the request pass only because the limit that it exceeded is in shadow mode. */
+function shadowLimited({ metadata }: EndedRequest): Pick<UsageEvent, 'shadow_limited'> {
+  const { decision, limit } = metadata[LIMITER_NAMESPACE] ?? {};
+  if (decision !== 'shadow' || (limit !== 'minute' && limit !== 'day' && limit !== 'month')) return {};
+  return { shadow_limited: limit };
 }
 
 /** What the upstream said that the request was worth, 1 where it said nothing, undefined where it said nonsense. */

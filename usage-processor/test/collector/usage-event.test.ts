@@ -35,7 +35,16 @@ test('an ended request becomes the event that the event log carries', () => {
     billable: true,
     units: 1,
     origin: 'upstream',
+    node_id: 'edge-1',
   });
+});
+
+test('an event tells which limit in shadow mode would have denied its request, and no other decision does', () => {
+  const limiterSaid = (fields: Record<string, unknown>) =>
+    eventOf({ metadata: { ...identity(), 'envoy.filters.http.ratelimit': fields } }).shadow_limited;
+  expect(limiterSaid({ decision: 'shadow', limit: 'day' })).toBe('day');
+  expect(limiterSaid({ decision: 'shadow', limit: 'year' })).toBeUndefined();
+  expect(limiterSaid({ decision: 'limited', limit: 'day' })).toBeUndefined();
 });
 
 test('a key that its caller put into the path is not kept', () => {
