@@ -13,15 +13,22 @@ export interface CircuitBreakerOptions {
 
 export interface CircuitBreaker {
   isOpen(): boolean;
+  /** Asked before a call, and told to `failed` if that call fails. */
+  round(): number;
   succeeded(): void;
-  failed(cause: unknown): void;
+  failed(round: number, cause: unknown): void;
   close(): void;
 }
 
-/** While it is open nobody should call; only a probe closes it, so results of calls that were under way change nothing. */
+/**
+ * While it is open nobody should call; only a probe closes it, so results of calls that were under way change nothing.
+ * Calls of one round fail as one: sixty-four that were under way together when everything stood still for a moment, or when
+ * this process did, say no more than one of them. The next round begins when a failure was counted.
+ */
 export function createCircuitBreaker(options: CircuitBreakerOptions): CircuitBreaker {
   const { probe, onChange, failuresToOpen = 3, probeIntervalMs = 500, minCycleMs = 5_000 } = options;
   let failures = 0;
+  let current = 0;
   let isOpen = false;
   let isStopped = false;
   let closedAtMs = Number.NEGATIVE_INFINITY;
@@ -35,17 +42,21 @@ export function createCircuitBreaker(options: CircuitBreakerOptions): CircuitBre
     if (isStopped) return;
     isOpen = false;
     failures = 0;
+    current++;
     closedAtMs = performance.now();
     onChange(false);
   };
 
   return {
     isOpen: () => isOpen,
+    round: () => current,
     succeeded() {
       failures = 0;
     },
-    failed(cause) {
-      if (isOpen || ++failures < failuresToOpen) return;
+    failed(round, cause) {
+      if (isOpen || round !== current) return;
+      current++;
+      if (++failures < failuresToOpen) return;
       isOpen = true;
       onChange(true, cause);
       probeIn(Math.max(jittered(probeIntervalMs), closedAtMs + minCycleMs - performance.now()));

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createCircuitBreaker } from '../src/circuit-breaker.js';
+import { type CircuitBreaker, createCircuitBreaker } from '../src/circuit-breaker.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -37,15 +37,28 @@ test('what fails again at once is not tried again at once: at most one opening i
 
 test('a success between failures begins the count anew; results of calls begun before the opening change nothing', async () => {
   const { breaker } = guarded(() => new Promise(() => {}));
-  breaker.failed(new Error());
-  breaker.failed(new Error());
+  breaker.failed(breaker.round(), new Error());
+  breaker.failed(breaker.round(), new Error());
   breaker.succeeded();
-  breaker.failed(new Error());
-  breaker.failed(new Error());
+  breaker.failed(breaker.round(), new Error());
+  breaker.failed(breaker.round(), new Error());
   expect(breaker.isOpen()).toBe(false);
-  breaker.failed(new Error());
+  breaker.failed(breaker.round(), new Error());
   breaker.succeeded();
   expect(breaker.isOpen()).toBe(true);
+});
+
+test('sixty-four that fail at one moment are one failure; it takes three moments', () => {
+  const { breaker, changes } = guarded(() => new Promise(() => {}));
+  const failTogether = () => {
+    const rounds = Array.from({ length: 64 }, () => breaker.round());
+    for (const round of rounds) breaker.failed(round, new Error('late'));
+  };
+  failTogether();
+  failTogether();
+  expect(changes).toEqual([]);
+  failTogether();
+  expect(changes).toEqual([true]);
 });
 
 test('a closed-down breaker probes no more', async () => {
@@ -68,6 +81,6 @@ function guarded(probe: () => Promise<unknown>) {
   return { breaker, probed, changes };
 }
 
-function failThrice(breaker: { failed(cause: unknown): void }): void {
-  for (let i = 0; i < 3; i++) breaker.failed(new Error('gone'));
+function failThrice(breaker: CircuitBreaker): void {
+  for (let i = 0; i < 3; i++) breaker.failed(breaker.round(), new Error('gone'));
 }
