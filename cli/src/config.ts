@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { REDIS_SETTINGS, type RedisServer, redisServer } from '@tollgate/service-kit/redis-settings';
 import { type Environment, field, readSettings, secretField, text, url } from '@tollgate/service-kit/settings';
 
 export const SETTINGS = {
@@ -10,7 +11,7 @@ export const SETTINGS = {
     optional: true,
     describe: 'PostgreSQL with usage, where that is another.',
   }),
-  redisUrl: secretField('REDIS_URL', url('redis', 'rediss'), { optional: true, describe: 'Looked at by doctor.' }),
+  ...REDIS_SETTINGS,
   dataDir: field('DATA_DIR', text(), { default: '.tollgate', describe: 'Where a gateway of this folder keeps its data.' }),
   actor: field('TOLLGATE_ACTOR', text(), {
     optional: true,
@@ -26,7 +27,7 @@ export const SETTINGS = {
 export interface CliConfig {
   databaseUrl: string | undefined;
   usageDatabaseUrl: string | undefined;
-  redisUrl: string | undefined;
+  redis: RedisServer | undefined;
   /** Absolute. */
   dataFolder: string;
   actor: string | undefined;
@@ -36,9 +37,10 @@ export interface CliConfig {
 
 /** Reads the settings of the CLI. Throws one SettingsError that names every mistake. */
 export function readConfig(env: Environment, homeFolder: string): CliConfig {
-  const { dataDir, cacheHome, ...settings } = readSettings(SETTINGS, env);
+  const { databaseUrl, usageDatabaseUrl, dataDir, actor, envoyPath, cacheHome, ...redis } = readSettings(SETTINGS, env);
   return {
-    ...settings,
+    ...{ databaseUrl, usageDatabaseUrl, actor, envoyPath },
+    redis: redisServer(redis),
     dataFolder: resolve(dataDir),
     cacheFolder: join(cacheHome ?? join(homeFolder, '.cache'), 'tollgate'),
   };

@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { freshDatabase } from '@tollgate/testing/database';
 import { type RedisServer, startRedis } from '@tollgate/testing/redis';
+import { startRedisCluster } from '@tollgate/testing/redis-cluster';
+import { startRedisSentinels } from '@tollgate/testing/redis-sentinel';
+import { until } from '@tollgate/testing/until';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fieldsOf, SHAPES } from './json-shapes.js';
 import { runCli } from './run-cli.js';
@@ -21,7 +24,7 @@ let healthUrl: string;
 beforeAll(async () => {
   [database, redis] = await Promise.all([
     freshDatabase(),
-    startRedis({ args: ['--user', 'doctor', 'on', '>canary-password', '~*', '+@all'] }),
+    startRedis({ isPersistent: true, args: ['--user', 'doctor', 'on', '>canary-password', '~*', '+@all'] }),
   ]);
   const options = { url: database.url, maxConnections: 1, connectTimeoutMs: 5_000, statementTimeoutMs: 5_000 };
   db = openDatabase({ ...options, applicationName: 'test', onError: () => {} });
@@ -69,6 +72,9 @@ test('a whole gateway is well, each part in its line', async () => {
     'migrations',
     'change feed',
     'redis',
+    'redis eviction',
+    'redis persistence',
+    'redis role',
     'envoy',
     'authz',
     'ratelimit',
@@ -107,12 +113,44 @@ test('a Redis that evicts, refuses or is gone fails', async () => {
   const env = { DATABASE_URL: database.url };
   const evicting = await startRedis({ args: ['--maxmemory-policy', 'allkeys-lru'] });
   const found = await examine({ ...env, REDIS_URL: evicting.url });
-  expect(found.findings.get('redis')).toMatchObject({ status: 'fail', detail: expect.stringContaining('allkeys-lru') });
+  expect(found.findings.get('redis')).toMatchObject({ status: 'ok', detail: expect.stringMatching(/^Redis \d/) });
+  expect(found.findings.get('redis eviction')).toMatchObject({ status: 'fail', detail: 'maxmemory-policy allkeys-lru' });
+  expect(found.findings.get('redis persistence')).toMatchObject({ status: 'warn', detail: 'nothing is written to disk' });
+  expect(found.exitCode).toBe(1);
   await evicting.close();
   expect((await examine({ ...env, REDIS_URL: evicting.url })).findings.get('redis')).toMatchObject({ status: 'fail' });
   const refused = await examine({ ...env, REDIS_URL: redisUrl('wrong') });
   expect(refused.exitCode).toBe(1);
   expect(refused.findings.get('redis')).toMatchObject({ status: 'fail', detail: expect.stringContaining('WRONGPASS') });
+});
+
+test('a replica fails, and the master that Sentinels name is found', async () => {
+  const sentinels = await startRedisSentinels();
+  const env = { DATABASE_URL: database.url };
+  const replica = await examine({ ...env, REDIS_URL: sentinels.replica.url });
+  expect(replica.findings.get('redis role')).toMatchObject({
+    status: 'fail',
+    next_step: expect.stringContaining('redis+sentinel'),
+  });
+  expect((await examine({ ...env, REDIS_URL: sentinels.url })).findings.get('redis role')).toMatchObject({ status: 'ok' });
+  await sentinels.close();
+});
+
+test('a cluster is told node by node, and one that lacks a master fails', async () => {
+  const cluster = await startRedisCluster({ nodeTimeoutMs: 500 });
+  const env = { DATABASE_URL: database.url, REDIS_URL: cluster.url };
+  const whole = (await examine(env)).findings;
+  expect(whole.get('redis cluster')).toMatchObject({ status: 'ok', detail: expect.stringContaining('16384 of 16384') });
+  expect([...whole.keys()].filter((check) => check.endsWith(' eviction'))).toHaveLength(3);
+
+  await cluster.masters[2]?.kill(); // which has no replica
+  const { exitCode, findings } = await until(async () => {
+    const found = await examine(env);
+    return found.findings.get('redis cluster')?.status === 'fail' && found;
+  }, 20_000);
+  expect(exitCode).toBe(1);
+  expect([...findings.values()].filter(({ detail }) => detail === 'ECONNREFUSED')).toHaveLength(1);
+  await cluster.close();
 });
 
 test('a switched-off trigger of the change feed fails', async () => {

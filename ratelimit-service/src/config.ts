@@ -1,5 +1,6 @@
 import { GRPC_SETTINGS, readGrpcSettings } from '@tollgate/service-kit/grpc-settings';
 import { LOG_LEVEL } from '@tollgate/service-kit/log';
+import { REDIS_SETTINGS, type RedisServer, redisServer } from '@tollgate/service-kit/redis-settings';
 import {
   durationMs,
   type Environment,
@@ -7,6 +8,9 @@ import {
   integer,
   listenAddress,
   oneOf,
+  problemsOf,
+  readSettings,
+  SettingsError,
   type SettingsOf,
   secretField,
   text,
@@ -34,10 +38,7 @@ export const SETTINGS = {
     default: 'redis',
     describe: 'Where buckets and quotas live; memory is for one instance alone.',
   }),
-  redisUrl: secretField('REDIS_URL', url('redis', 'rediss'), {
-    optional: true,
-    describe: 'Redis with buckets and quotas; RATELIMIT_STORE=memory does without, for one instance alone.',
-  }),
+  ...REDIS_SETTINGS,
   storeTimeoutMs: field('RATELIMIT_STORE_TIMEOUT', durationMs({ minMs: 1 }), {
     default: '8ms',
     describe: 'Deadline of one take.',
@@ -67,11 +68,18 @@ export const SETTINGS = {
   logLevel: LOG_LEVEL,
 };
 
-export type RateLimitConfig = SettingsOf<typeof SETTINGS>;
+export interface RateLimitConfig extends SettingsOf<typeof SETTINGS> {
+  /** What the settings of Redis come to. */
+  redis: RedisServer | undefined;
+}
 
 /** Reads the settings of this service. Throws one SettingsError that names every mistake. */
 export function readConfig(env: Environment): RateLimitConfig {
   const needsRedis = env['RATELIMIT_STORE']?.trim() !== 'memory';
   const redisUrl = needsRedis ? { ...SETTINGS.redisUrl, isOptional: false } : SETTINGS.redisUrl;
-  return readGrpcSettings({ ...SETTINGS, redisUrl }, env);
+  const read = () => readGrpcSettings({ ...SETTINGS, redisUrl }, env);
+  const problems = new Set([...problemsOf(read), ...problemsOf(() => redisServer(readSettings(REDIS_SETTINGS, env)))]);
+  if (problems.size > 0) throw new SettingsError([...problems]);
+  const settings = read();
+  return { ...settings, redis: redisServer(settings) };
 }

@@ -191,9 +191,9 @@ function openStore(config: RateLimitConfig, log: Logger): DegradingLimitStore {
 }
 
 function openPrimaryStore(config: RateLimitConfig, log: Logger): LimitStore {
-  if (config.store === 'redis' && config.redisUrl !== undefined) {
+  if (config.store === 'redis' && config.redis !== undefined) {
     return createRedisLimitStore({
-      url: config.redisUrl,
+      ...config.redis,
       deadlineMs: config.storeTimeoutMs,
       onConnection: (state, cause) => log.info({ state, ...(cause && { err: cause }) }, 'the connection to Redis has changed'),
     });

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { GatewayRoute } from '@tollgate/envoy-config/options';
 import { LOG_LEVEL } from '@tollgate/service-kit/log';
+import { redisUrl } from '@tollgate/service-kit/redis-settings';
 import {
   durationMs,
   type Environment,
@@ -48,7 +49,7 @@ export const SETTINGS = {
     optional: true,
     describe: 'Keeps usage in a database of its own.',
   }),
-  redisUrl: secretField('REDIS_URL', url('redis', 'rediss'), { optional: true, describe: 'Replaces the in-process limits.' }),
+  redisUrl: secretField('REDIS_URL', redisUrl(), { optional: true, describe: 'Replaces the in-process limits.' }),
   kafkaBrokers: field(
     'KAFKA_BROKERS',
     text().refine(() => false, 'must not be set: this version keeps usage events in files in DATA_DIR only'),

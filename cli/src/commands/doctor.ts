@@ -1,4 +1,5 @@
 import { readGatewayFile } from '@tollgate/embedded/gateway-file';
+import type { RedisServer } from '@tollgate/service-kit/redis-settings';
 import { Unhappy } from '../cli-error.js';
 import type { Command, Context } from '../command.js';
 import type { CliConfig } from '../config.js';
@@ -32,7 +33,7 @@ async function* examine(context: Context): AsyncGenerator<Finding> {
   if ('check' in config) return yield config;
   yield ok('settings', 'readable');
   const clock = yield* examineDatabase(context);
-  if (config.redisUrl !== undefined) yield await examineRedis(config.redisUrl);
+  if (config.redis !== undefined) yield* await examineRedis(config.redis);
   yield* examineGateway(config);
   if (clock !== undefined) yield clock;
   const eventLog = await settled('event log', `Look at the folder events in ${config.dataFolder}.`, () =>
@@ -68,8 +69,10 @@ async function* examineDatabase(context: Context): AsyncGenerator<Finding, Findi
   return found.clock;
 }
 
-function examineRedis(url: string): Promise<Finding> {
-  return settled('redis', 'Start Redis, and correct REDIS_URL if its address is another.', () => checkRedis(url));
+async function examineRedis(server: RedisServer): Promise<Finding[]> {
+  const nextStep = 'Start Redis, and correct REDIS_URL and the other REDIS_ settings if its address, password or CA is another.';
+  const found = await settled('redis', nextStep, () => checkRedis(server));
+  return Array.isArray(found) ? found : [found];
 }
 
 async function* examineGateway({ dataFolder }: CliConfig): AsyncGenerator<Finding> {

@@ -8,6 +8,7 @@ import {
   flag,
   type ListenAddress,
   list,
+  problemsOf,
   readSettings,
   SettingsError,
   type SettingsOf,
@@ -77,14 +78,4 @@ function servingProblems(shape: ServingShape, env: Environment): readonly string
   if (problemsOf(() => readSettings(fields, env)).length > 0) return [];
   const settings = readSettings(fields, env) as GrpcSettings & { listen: ListenAddress };
   return problemsOf(() => grpcCredentials({ listen: settings.listen, ...grpcServing(settings) }));
-}
-
-function problemsOf(read: () => unknown): readonly string[] {
-  try {
-    read();
-    return [];
-  } catch (error) {
-    if (error instanceof SettingsError) return error.problems;
-    throw error;
-  }
 }

@@ -90,6 +90,17 @@ export function readSettings<Fields extends Shape>(shape: Fields, env: Environme
   return settings as SettingsOf<Fields>;
 }
 
+/** What a reader of settings complains of; nothing where it succeeds. */
+export function problemsOf(read: () => unknown): readonly string[] {
+  try {
+    read();
+    return [];
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+}
+
 type Outcome<Value> = { problem?: undefined; value: Value } | { problem: string };
 
 function readField(from: Field<unknown>, env: Environment): Outcome<unknown> {

@@ -6,7 +6,7 @@ export interface Certificate {
   keyPem: string;
 }
 export interface Authority extends Certificate {
-  /** A certificate of this CA for these names, `DNS:…` or `URI:…`, valid from an hour ago for `hours`. */
+  /** A certificate of this CA for these names, `DNS:…`, `URI:…` or `IP:` with an IPv4 address, valid from an hour ago for `hours`. */
   issue(sans: readonly string[], hours?: number): Certificate;
 }
 
@@ -76,6 +76,9 @@ function generalizedTime(atMs: number): Buffer {
 }
 
 function subjectAltName(sans: readonly string[]): Buffer {
-  const names = sans.map((san) => der(san.startsWith('DNS:') ? 0x82 : 0x86, Buffer.from(san.slice(4))));
+  const names = sans.map((san) => {
+    if (san.startsWith('IP:')) return der(0x87, Buffer.from(san.slice(3).split('.').map(Number)));
+    return der(san.startsWith('DNS:') ? 0x82 : 0x86, Buffer.from(san.slice(4)));
+  });
   return sequence(oid('551d11'), der(0x04, sequence(...names)));
 }

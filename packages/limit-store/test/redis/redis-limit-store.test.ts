@@ -3,14 +3,10 @@ import { freshRedis, startRedis } from '@tollgate/testing/redis';
 import { until } from '@tollgate/testing/until';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { LimitStore } from '../../src/limit-store.js';
-import { createRedisLimitStore, type RedisLimitStoreOptions } from '../../src/redis/redis-limit-store.js';
 import { StoreUnavailable } from '../../src/store-unavailable.js';
 import { dayQuota, limitStoreBehaves, monthQuota, only, rate, taker } from '../limit-store-behaves.js';
-import { type Passed, worstExcess } from '../window-bound.js';
+import { connectedStore, openedStore, PATIENT, redisClock } from './open-redis-store.js';
 
-/** Long enough that a busy machine does not fail a test that is not about deadlines. */
-const PATIENT = { deadlineMs: 5_000 };
 const SLACK_MS = 60_000;
 
 let shared: { url: string; close(): Promise<void> };
@@ -25,17 +21,12 @@ afterAll(async () => {
 });
 
 limitStoreBehaves('redis', async () => {
-  const store = await connected({ url: shared.url, ...PATIENT });
-  const clock = async () => (await store.take({ organizationId: 'clock', cost: 0, limits: [] })).nowMs;
-  const advance = async (ms: number) => {
-    const endMs = (await clock()) + Math.ceil(ms) + 1;
-    while ((await clock()) < endMs);
-  };
-  return { store, advance, close: () => store.close() };
+  const store = await connectedStore({ url: shared.url, ...PATIENT });
+  return { store, advance: redisClock(store), close: () => store.close() };
 });
 
 test('all keys of an organization carry its tag, and go when they say nothing any more', async () => {
-  const store = await connected({ url: shared.url, ...PATIENT });
+  const store = await connectedStore({ url: shared.url, ...PATIENT });
   const take = taker(store, [rate(60, 10), dayQuota(10), monthQuota(10, 31)], 'tagged');
   expect(await admin.keys('*tagged*')).toEqual([]);
   await take(0);
@@ -47,7 +38,7 @@ test('all keys of an organization carry its tag, and go when they say nothing an
 });
 
 test('a state of another kind or shape under the key counts as none', async () => {
-  const take = taker(await connected({ url: shared.url, ...PATIENT }), [rate(1, 5)], 'strange');
+  const take = taker(await connectedStore({ url: shared.url, ...PATIENT }), [rate(1, 5)], 'strange');
   for (const strange of ['3/0', '-1@5', 'nan@nan', '', '1e3@7']) {
     await admin.set('tg:{strange}:minute', strange);
     expect(only(await take(1)).remaining).toBe(4);
@@ -58,38 +49,16 @@ test('a state of another kind or shape under the key counts as none', async () =
 });
 
 test('a forgotten script is sent again, and the take counts once', async () => {
-  const take = taker(await connected({ url: shared.url, ...PATIENT }), [rate(1, 100)]);
+  const take = taker(await connectedStore({ url: shared.url, ...PATIENT }), [rate(1, 100)]);
   for (let i = 1; i <= 10; i++) {
     await admin.script('FLUSH');
     expect(only(await take(1)).remaining).toBe(100 - i);
   }
 });
 
-test('two services with 64 takes in flight each let no more through than one bucket holds', async () => {
-  const [perMinute, burst, organizationId] = [6_000, 100, 'two services'];
-  const stores = await Promise.all([1, 2].map(() => connected({ url: shared.url, ...PATIENT })));
-  const firstTake = taker(stores[0] as LimitStore, [rate(perMinute, burst)], organizationId);
-  const startMs = (await firstTake(burst)).nowMs; // emptied first: a full bucket has no room for the refill of a slow start
-  const passed: Passed[] = [{ atMs: startMs, cost: burst }];
-  const askOn = async (store: LimitStore): Promise<void> => {
-    const take = taker(store, [rate(perMinute, burst)], organizationId);
-    for (let nowMs = startMs; nowMs < startMs + 500; ) {
-      const result = await take(1);
-      nowMs = result.nowMs;
-      if (result.isAllowed) passed.push({ atMs: nowMs, cost: 1 });
-    }
-  };
-  await Promise.all(stores.flatMap((store) => Array.from({ length: 64 }, () => askOn(store))));
-  const end = await firstTake(0);
-  passed.sort((a, b) => a.atMs - b.atMs);
-  expect(worstExcess(passed, perMinute, burst, 1)).toBeLessThanOrEqual(0);
-  const due = burst + ((end.nowMs - startMs) * perMinute) / 60_000;
-  expect(burst + passed.length - 1 + only(end).remaining).toBeGreaterThanOrEqual(0.99 * due - 2);
-});
-
 test('a killed Redis is refused at once, and used again when it is back', async () => {
   const redis = await ownRedis();
-  const take = taker(await connected({ url: redis.url, ...PATIENT }), [rate(1, 100)]);
+  const take = taker(await connectedStore({ url: redis.url, ...PATIENT }), [rate(1, 100)]);
   await take(1);
   await redis.kill();
   const waiting = take(1);
@@ -102,7 +71,7 @@ test('a killed Redis is refused at once, and used again when it is back', async 
 test('a Redis that is down at the start is found when it comes up', async () => {
   const redis = await ownRedis();
   await redis.kill();
-  const store = opened({ url: redis.url, ...PATIENT });
+  const store = openedStore({ url: redis.url, ...PATIENT });
   await expect(store.ping()).rejects.toThrow(StoreUnavailable);
   await redis.start();
   await until(() => store.ping().then(() => true));
@@ -110,7 +79,7 @@ test('a Redis that is down at the start is found when it comes up', async () => 
 
 test('a silent Redis costs a call its deadline; the late takes count once', async () => {
   const redis = await ownRedis();
-  const store = await connected({ url: redis.url, deadlineMs: 100 });
+  const store = await connectedStore({ url: redis.url, deadlineMs: 100 });
   const take = taker(store, [rate(1, 100)]);
   await take(1);
   redis.pause();
@@ -123,7 +92,7 @@ test('a silent Redis costs a call its deadline; the late takes count once', asyn
 
 test('what a dead connection left unanswered is not sent again on the next', async () => {
   const redis = await ownRedis({ isPersistent: true });
-  const take = taker(await connected({ url: redis.url, deadlineMs: 100 }), [rate(1, 100)]);
+  const take = taker(await connectedStore({ url: redis.url, deadlineMs: 100 }), [rate(1, 100)]);
   await until(() => take(1));
   const { remaining } = only(await until(() => take(0)));
   redis.pause();
@@ -135,7 +104,7 @@ test('what a dead connection left unanswered is not sent again on the next', asy
 
 test('calls that Redis has not answered are bounded, and one more is refused without waiting', async () => {
   const redis = await ownRedis();
-  const store = await connected({ url: redis.url, maxInFlight: 10, ...PATIENT });
+  const store = await connectedStore({ url: redis.url, maxInFlight: 10, ...PATIENT });
   const take = taker(store, [rate(1, 100)]);
   redis.pause();
   const waiting = Array.from({ length: 10 }, () => take(1));
@@ -148,7 +117,7 @@ test('calls that Redis has not answered are bounded, and one more is refused wit
 test('a connection that stays silent is replaced', async () => {
   const redis = await ownRedis();
   const states: string[] = [];
-  const store = await connected({ url: redis.url, onConnection: (state) => states.push(state) });
+  const store = await connectedStore({ url: redis.url, onConnection: (state) => states.push(state) });
   redis.pause();
   await expect(store.ping()).rejects.toThrow(StoreUnavailable);
   await until(() => states.includes('lost'));
@@ -157,7 +126,7 @@ test('a connection that stays silent is replaced', async () => {
 });
 
 test('a pause of our own process is not held against Redis', async () => {
-  const store = await connected({ url: shared.url, deadlineMs: 20 });
+  const store = await connectedStore({ url: shared.url, deadlineMs: 20 });
   const take = taker(store, [rate(1, 100)]);
   await until(() => take(1)); // has loaded the script
   const pending = take(1);
@@ -168,7 +137,7 @@ test('a pause of our own process is not held against Redis', async () => {
 
 test('a closed store leaves no call hanging, and takes no more', async () => {
   const redis = await ownRedis();
-  const store = await connected({ url: redis.url, deadlineMs: 100 });
+  const store = await connectedStore({ url: redis.url, deadlineMs: 100 });
   redis.pause();
   const pending = store.ping();
   await store.close();
@@ -182,18 +151,18 @@ test('a password works, and never shows in an error', async () => {
   await setter.config('SET', 'requirepass', 'right-horse');
   setter.disconnect();
   const withPassword = (password: string) => redis.url.replace('redis://', `redis://:${password}@`);
-  await connected({ url: withPassword('right-horse'), ...PATIENT });
+  await connectedStore({ url: withPassword('right-horse'), ...PATIENT });
 
   const seen: unknown[] = [];
-  const store = opened({ url: withPassword('wrong-horse'), ...PATIENT, onConnection: (_, cause) => seen.push(cause) });
+  const store = openedStore({ url: withPassword('wrong-horse'), ...PATIENT, onConnection: (_, cause) => seen.push(cause) });
   await until(() => seen.some((cause) => cause instanceof Error));
   seen.push(await store.ping().catch((error: unknown) => error));
   seen.push(await taker(store, [rate(1, 1)])(1).catch((error: unknown) => error));
   expect(inspect(seen, { depth: 10, showHidden: true })).not.toContain('horse');
-  expect(() => opened({ url: 'redis://:secret-horse@ho st:x' })).toThrow(RangeError);
+  expect(() => openedStore({ url: 'redis://:secret-horse@ho st:x' })).toThrow(RangeError);
   expect(
     inspect(
-      attempt(() => opened({ url: 'redis://:secret-horse@ho st:x' })),
+      attempt(() => openedStore({ url: 'redis://:secret-horse@ho st:x' })),
       { depth: 10 },
     ),
   ).not.toContain('horse');
@@ -201,29 +170,12 @@ test('a password works, and never shows in an error', async () => {
 
 test('a Redis that refuses to write is unavailable, and says why', async () => {
   const redis = await ownRedis({ args: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'] });
-  const store = opened({ url: redis.url, ...PATIENT });
+  const store = openedStore({ url: redis.url, ...PATIENT });
   await until(() => store.ping().then(() => true));
   const error = await taker(store, [rate(1, 1)])(1).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(StoreUnavailable);
   expect(String((error as Error).cause)).toContain('OOM');
 });
-
-function opened(options: RedisLimitStoreOptions): LimitStore {
-  const store = createRedisLimitStore(options);
-  onTestFinished(() => store.close());
-  return store;
-}
-
-async function connected(options: RedisLimitStoreOptions): Promise<LimitStore> {
-  const store = createRedisLimitStore(options);
-  await until(() => store.ping().then(() => true));
-  try {
-    onTestFinished(() => store.close());
-  } catch {
-    // opened in a hook, which closes it
-  }
-  return store;
-}
 
 async function ownRedis(options: Parameters<typeof startRedis>[0] = {}) {
   const redis = await startRedis(options);

@@ -1,0 +1,133 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '@tollgate/testing/free-port';
+import { startRedis } from '@tollgate/testing/redis';
+import { type RedisCluster, startRedisCluster } from '@tollgate/testing/redis-cluster';
+import { type RedisSentinels, startRedisSentinels } from '@tollgate/testing/redis-sentinel';
+import { until } from '@tollgate/testing/until';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { makeAuthority } from '../../../service-kit/test/certificates.js';
+import type { PartedLimitStore } from '../../src/degrading-limit-store.js';
+import { limitStoreBehaves, only, rate, taker } from '../limit-store-behaves.js';
+import { connectedStore, openedStore, PATIENT, redisClock } from './open-redis-store.js';
+
+const behaves = async (url: string) => {
+  const store = await connectedStore({ url, ...PATIENT });
+  return { store, advance: redisClock(store), close: () => store.close() };
+};
+
+describe('a cluster of three masters', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+  });
+  afterAll(() => cluster.close());
+
+  limitStoreBehaves('redis cluster', () => behaves(cluster.url));
+
+  test('organizations are spread over the masters, each on one with all its limits', async () => {
+    const store = await connectedStore({ url: cluster.url, ...PATIENT });
+    const limits = [rate(1, 5), { ...rate(1, 5), id: 'key' }];
+    const parts = new Set<string>();
+    for (let i = 0; i < 50; i++) {
+      expect((await taker(store, limits, `organization ${i}`)(1)).isAllowed).toBe(true);
+      parts.add(store.partOf(`organization ${i}`));
+    }
+    expect(parts.size).toBe(3);
+  });
+
+  test('forgotten scripts are sent again, and each take counts once', async () => {
+    const store = await connectedStore({ url: cluster.url, ...PATIENT });
+    for (let i = 1; i <= 3; i++) {
+      await cluster.onEach('SCRIPT', 'FLUSH');
+      for (const name of ['a', 'b', 'c', 'd', 'e', 'f'])
+        expect(only(await taker(store, [rate(1, 9)], `flushed ${name}`)(1)).remaining).toBe(9 - i);
+    }
+  });
+});
+
+describe('the master that Sentinels name', () => {
+  let sentinels: RedisSentinels;
+  beforeAll(async () => {
+    sentinels = await startRedisSentinels();
+  });
+  afterAll(() => sentinels.close());
+
+  limitStoreBehaves('redis by sentinel', () => behaves(sentinels.url));
+
+  test('a name that no Sentinel knows is no connection, and is told', async () => {
+    const told: unknown[] = [];
+    const url = sentinels.url.replace('/limits', '/unknown');
+    const store = openedStore({ url, ...PATIENT, onConnection: (_, cause) => told.push(cause) });
+    await until(() => told.some((cause) => String((cause as Error | undefined)?.cause).includes('unreachable')));
+    await expect(store.ping()).rejects.toThrow('no connection');
+  });
+});
+
+describe('TLS', () => {
+  const authority = makeAuthority('tests');
+  const [server, client] = [authority.issue(['DNS:localhost']), authority.issue(['DNS:limiter'])];
+  let folder: string;
+  let url: string;
+  let close: () => Promise<void>;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tollgate-redis-tls-'));
+    const file = async (name: string, text: string) => {
+      await writeFile(join(folder, name), text);
+      return join(folder, name);
+    };
+    const port = await freePort();
+    const tls = [
+      '--tls-port',
+      String(port),
+      '--tls-auth-clients',
+      'yes',
+      '--tls-ca-cert-file',
+      await file('ca', authority.certPem),
+    ];
+    const own = ['--tls-cert-file', await file('cert', server.certPem), '--tls-key-file', await file('key', server.keyPem)];
+    const redis = await startRedis({ args: [...tls, ...own] });
+    url = `rediss://localhost:${port}`;
+    close = () => redis.close();
+  });
+  afterAll(async () => {
+    await close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const whyRefused = async (options: Parameters<typeof openedStore>[0]) => {
+    const told: string[] = [];
+    openedStore({ ...options, onConnection: (_, cause) => cause && told.push(String(cause.cause)) });
+    return until(() => told[0]);
+  };
+  const ours = { cert: client.certPem, key: client.keyPem };
+
+  test('with the CA of the server and a certificate of our own it counts', async () => {
+    const store = await connectedStore({ url, tls: { ca: authority.certPem, ...ours }, ...PATIENT });
+    expect(only(await taker(store, [rate(1, 5)])(1)).remaining).toBe(4);
+  });
+
+  test('a server of another CA, one of another name, and a client without its certificate are refused', async () => {
+    expect(await whyRefused({ url, tls: { ca: makeAuthority('others').certPem, ...ours } })).toMatch(/unable to|self.signed/);
+    const byAddress = url.replace('localhost', '127.0.0.1');
+    expect(await whyRefused({ url: byAddress, tls: { ca: authority.certPem, ...ours } })).toContain('does not match');
+    expect(await whyRefused({ url, tls: { ca: authority.certPem } })).toMatch(/certificate required|ECONNRESET|EPIPE|alert/i);
+    const store = openedStore({ url });
+    await expect(store.ping()).rejects.toThrow('no connection');
+  });
+});
+
+describe('a user of Redis', () => {
+  const GRANTED = ['on', '>right-horse', '~tg:*', '+@connection', '+@scripting', '+@read', '+@write', '+time', '+info'];
+  const asUser = async (login: string, options: { password?: string } = {}): Promise<PartedLimitStore> => {
+    const redis = await startRedis({ args: ['--user', 'limiter', ...GRANTED] });
+    onTestFinished(() => redis.close());
+    return connectedStore({ url: redis.url.replace('//', `//${login}@`), ...options, ...PATIENT });
+  };
+
+  test('in the address, or with the password apart from it, counts with no more rights than it needs', async () => {
+    for (const store of [await asUser('limiter:right-horse'), await asUser('limiter', { password: 'right-horse' })])
+      expect(only(await taker(store, [rate(1, 5)])(1)).remaining).toBe(4);
+  });
+});
