@@ -10,6 +10,8 @@ import { startRateLimitService } from '../src/service.js';
 import { type Descriptor, descriptorOf, envoyClient, type LimitAnswer } from './envoy-client.js';
 
 export interface RunningRateLimit {
+  /** Where Envoy asks. */
+  address: string;
   db: Database;
   organization: Organization;
   /** Asks for the organization, or for what the descriptor says. */
@@ -65,7 +67,7 @@ export async function runningRateLimit(
   const take: RunningRateLimit['take'] = (parts, keyId) =>
     client.ask({ descriptors: [descriptorOf(organization.id, keyId, parts)] }, 'stream-1');
   return {
-    ...{ db, organization, client, take, close },
+    ...{ address: service.address, db, organization, client, take, close },
     look: (keyId) => take({ hits_addend: { value: 0 } }, keyId),
     async page(path) {
       const response = await fetch(`http://${service.adminAddress}${path}`);

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { resultFrom, scriptArguments, TAKE_SCRIPT } from '../../src/redis/take-script.js';
 import { checkAgainstModel, type ModelSubject } from '../limit-model.js';
-import { MODEL_COMMANDS, MODEL_RUNS } from '../model-runs.js';
+import { MODEL_COMMANDS, MODEL_RUNS, MODEL_TIME } from '../model-runs.js';
 
 /** Far ahead of the real clock, by which Redis expires keys. */
 const START_US = BigInt(Date.UTC(2070, 1, 10, 12)) * 1_000n;
@@ -38,7 +38,7 @@ async function subjectOf(script: string): Promise<ModelSubject> {
   };
 }
 
-test('in Redis: any history of takes, pauses, changed limits and expiries is that of exact buckets', async () => {
+test('in Redis: any history of takes, pauses, changed limits and expiries is that of exact buckets', MODEL_TIME, async () => {
   const commands = await checkAgainstModel(await subjectOf(TAKE_SCRIPT), START_US, MODEL_RUNS);
   console.info(`${commands} commands in Redis`);
   expect(commands).toBeGreaterThanOrEqual(MODEL_COMMANDS);
