@@ -17,9 +17,11 @@ test('a master that is killed under load: every take is answered, and the replic
   await watched.degradedOf(100, 10);
   await redisCommand(portOf(sentinels.master.url), 'WAIT', '1', '5000');
   const load = underLoad(watched);
+  const killedMs = performance.now();
   await sentinels.master.kill();
   await until(() => watched.store.isDegraded());
   await until(() => watched.isDecidedByRedis(), FAILOVER_DEADLINE_MS, 'the new master');
+  expect(watched.counts.failedConnections, 'once a second').toBeLessThanOrEqual(2 + (performance.now() - killedMs) / 1_000);
   expect((await load.end()).rejected).toBe(0);
   expect(await watched.degradedOf(100, 10)).toBe(0);
   // The bucket is where it was: what was replicated is not given twice.

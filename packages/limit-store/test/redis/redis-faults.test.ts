@@ -9,17 +9,12 @@ import { until } from '@tollgate/testing/until';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { StoreUnavailable } from '../../src/store-unavailable.js';
 import { rate, taker } from '../limit-store-behaves.js';
+import { RARE_PROBES, ROUNDS, TOGETHER } from './breaker-promises.js';
 import { openedStore, PATIENT } from './open-redis-store.js';
 import { watchedStore } from './watched-store.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
-
-/** What a breaker needs to open. */
-const ROUNDS = 3;
-const TOGETHER = 64;
-/** A probe is rare enough that a burst of takes is over before the next. */
-const RARE_PROBES = { probeIntervalMs: 60_000 };
 
 async function ownRedis(options: Parameters<typeof startRedis>[0] = {}) {
   const redis = await startRedis(options);
@@ -107,15 +102,6 @@ describe('slow (F3)', () => {
     expect(await watched.degradedOf(50 * TOGETHER, TOGETHER)).toBe(50 * TOGETHER);
     expect(watched.counts.asked).toBe(ROUNDS * TOGETHER);
     expect(watched.store.isDegraded()).toBe(true);
-  });
-
-  test('one moment in which everything stands still opens nothing', async () => {
-    const { proxy, watched } = await behindProxy({ deadlineMs: 300 });
-    proxy.slow(1_000);
-    expect(await watched.degradedOf(TOGETHER, TOGETHER)).toBe(TOGETHER);
-    proxy.slow(0);
-    expect(await watched.degradedOf(TOGETHER, TOGETHER)).toBe(0);
-    expect(watched.counts.opened).toBe(0);
   });
 
   async function behindProxy(redis: { deadlineMs?: number }, options = {}) {

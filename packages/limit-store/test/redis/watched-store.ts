@@ -8,10 +8,13 @@ import { rate } from '../limit-store-behaves.js';
 export type WatchedStore = Awaited<ReturnType<typeof watchedStore>>;
 
 /** The store as a service opens it, connected, with what it asked of Redis counted. Closed when the test is. */
-export async function watchedStore(redis: RedisLimitStoreOptions, options: Partial<DegradingLimitStoreOptions> = {}) {
-  const states: string[] = [];
-  const primary = createRedisLimitStore({ ...redis, onConnection: (state) => states.push(state) });
-  const counts = { asked: 0, probes: 0, waiting: 0, mostWaiting: 0, opened: 0 };
+export async function watchedStore(
+  redis: RedisLimitStoreOptions,
+  options: Partial<DegradingLimitStoreOptions> = {},
+  open: typeof createDegradingLimitStore = createDegradingLimitStore,
+) {
+  const counts = { asked: 0, probes: 0, waiting: 0, mostWaiting: 0, opened: 0, failedConnections: 0 };
+  const primary = createRedisLimitStore({ ...redis, onConnection: (_, cause) => void (cause && counts.failedConnections++) });
   const counted = {
     ...primary,
     async take(request: TakeRequest): Promise<TakeResult> {
@@ -22,7 +25,7 @@ export async function watchedStore(redis: RedisLimitStoreOptions, options: Parti
       return primary.take(request).finally(() => counts.waiting--);
     },
   };
-  const store = createDegradingLimitStore(counted, {
+  const store = open(counted, {
     mode: 'local',
     instances: 1,
     minCycleMs: 0,
@@ -34,7 +37,7 @@ export async function watchedStore(redis: RedisLimitStoreOptions, options: Parti
   await until(() => store.ping().then(() => true), 20_000, 'a connection to Redis');
   const take = (organizationId = 'acme', cost = 1) => store.take({ organizationId, cost, limits: [rate(1, 1_000_000)] });
   return {
-    ...{ store, counts, states, take },
+    ...{ store, counts, take },
     /** Whether Redis itself decided. */
     isDecidedByRedis: async (organizationId?: string) => !(await take(organizationId, 0)).isDegraded,
     /** So many takes, `together` at a time, and how many of them Redis did not decide. */
