@@ -1,6 +1,7 @@
-import { freePort } from '@tollgate/embedded/free-port';
-import { type RedisServer, startRedis } from './redis.js';
+import { onFreePorts } from './on-free-ports.js';
+import { type RedisServer, startRedisOn } from './redis.js';
 import { redisCommand } from './redis-command.js';
+import { type RedisTls, tlsArguments } from './redis-tls.js';
 import { until } from './until.js';
 
 const FIRST_SLOTS = [0, 5461, 10_923, 16_384];
@@ -18,21 +19,21 @@ export interface RedisCluster {
 }
 
 /** Three masters, and a replica of the first, which takes its place when it is gone for `nodeTimeoutMs`. Ready when all agree. */
-export async function startRedisCluster({ nodeTimeoutMs = 5_000 } = {}): Promise<RedisCluster> {
-  const nodes = await Promise.all(Array.from({ length: 4 }, () => startNode(nodeTimeoutMs)));
+export async function startRedisCluster({ nodeTimeoutMs = 5_000, tls }: ClusterOptions = {}): Promise<RedisCluster> {
+  const nodes = await Promise.all(Array.from({ length: 4 }, () => startNode(nodeTimeoutMs, tls)));
   const [first, second, third, replica] = nodes as [Node, Node, Node, Node];
   const masters = [first, second, third];
   for (const [i, { port }] of masters.entries()) {
     await redisCommand(port, 'CLUSTER', 'ADDSLOTSRANGE', String(FIRST_SLOTS[i]), String((FIRST_SLOTS[i + 1] ?? 0) - 1));
     await redisCommand(port, 'CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
   }
-  for (const { port, busPort } of nodes.slice(1))
-    await redisCommand(first.port, 'CLUSTER', 'MEET', '127.0.0.1', String(port), String(busPort));
+  for (const { clientPort, busPort } of nodes.slice(1))
+    await redisCommand(first.port, 'CLUSTER', 'MEET', '127.0.0.1', String(clientPort), String(busPort));
   const firstId = await redisCommand(first.port, 'CLUSTER', 'MYID');
   await until(() => redisCommand(replica.port, 'CLUSTER', 'REPLICATE', firstId), FORM_DEADLINE_MS, 'a replica of the first node');
   await until(() => agree(nodes), FORM_DEADLINE_MS, 'the cluster');
   return {
-    url: `redis+cluster://${first.host},${second.host}`,
+    url: `${tls === undefined ? 'redis' : 'rediss'}+cluster://127.0.0.1:${first.clientPort},127.0.0.1:${second.clientPort}`,
     masters: masters.map(({ server }) => server),
     replica: replica.server,
     onEach: async (...command) => {
@@ -44,22 +45,33 @@ export async function startRedisCluster({ nodeTimeoutMs = 5_000 } = {}): Promise
   };
 }
 
+interface ClusterOptions {
+  nodeTimeoutMs?: number;
+  /** Of every node, for 127.0.0.1. */
+  tls?: RedisTls;
+}
+
 interface Node {
   server: RedisServer;
-  host: string;
+  /** For commands of the tests, without TLS. */
   port: number;
+  /** That the nodes and their clients use. */
+  clientPort: number;
   busPort: number;
 }
 
-async function startNode(nodeTimeoutMs: number): Promise<Node> {
-  const busPort = await freePort();
-  const args = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', String(nodeTimeoutMs)];
-  // A failover leaves the other slots in service, and never waits for the replica to catch up with an idle link.
-  const server = await startRedis({
-    args: [...args, '--cluster-require-full-coverage', 'no', '--cluster-replica-validity-factor', '0'],
+function startNode(nodeTimeoutMs: number, tls: RedisTls | undefined): Promise<Node> {
+  return onFreePorts(3, async ([port = 0, busPort = 0, tlsPort = 0]) => {
+    const server = await startRedisOn(port, {
+      args: [
+        ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', String(nodeTimeoutMs)],
+        // A failover leaves the other slots in service, and never waits for the replica to catch up with an idle link.
+        ...['--cluster-require-full-coverage', 'no', '--cluster-replica-validity-factor', '0'],
+        ...(tls === undefined ? [] : [...tlsArguments(tls, tlsPort), '--tls-cluster', 'yes', '--tls-replication', 'yes']),
+      ],
+    });
+    return { server, port, clientPort: tls === undefined ? port : tlsPort, busPort };
   });
-  const { host, port } = new URL(server.url);
-  return { server, host, port: Number(port), busPort };
 }
 
 /** Whether each knows every slot, and all four nodes, with the replica in its place. */

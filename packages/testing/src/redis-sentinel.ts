@@ -2,8 +2,10 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BackgroundProcess, startBackgroundProcess, stopInSteps } from '@tollgate/embedded/background-process';
 import { freePort } from '@tollgate/embedded/free-port';
-import { type RedisServer, startRedis } from './redis.js';
+import { onFreePorts } from './on-free-ports.js';
+import { type RedisServer, startRedisOn } from './redis.js';
 import { redisCommand } from './redis-command.js';
+import { type RedisTls, tlsArguments } from './redis-tls.js';
 import { needRunVariable, newRunFolder } from './run-environment.js';
 import { until } from './until.js';
 
@@ -11,66 +13,103 @@ const SENTINELS = 3;
 const FORM_DEADLINE_MS = 30_000;
 
 export interface RedisSentinels {
-  /** `redis+sentinel://…/limits`; the first address leads nowhere, as one of three may. */
+  /** `redis[s]+sentinel://…/limits`; the first address leads nowhere, as one of several may. */
   url: string;
+  /** Of the Sentinels, for commands of the tests, without TLS. */
+  ports: readonly number[];
   master: RedisServer;
   replica: RedisServer;
   close(): Promise<void>;
 }
 
-/** A master, its replica, and three Sentinels that make the replica master when that is gone for `downAfterMs`. */
-export async function startRedisSentinels({ downAfterMs = 1_000 } = {}): Promise<RedisSentinels> {
-  const master = await startRedis();
-  const masterPort = portOf(master);
-  const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(masterPort), '--repl-diskless-sync-delay', '0'] });
-  await until(
-    async () => (await redisCommand(portOf(replica), 'INFO', 'replication')).includes('master_link_status:up'),
-    FORM_DEADLINE_MS,
-  );
+interface SentinelOptions {
+  /** For how long the master must be gone. */
+  downAfterMs?: number;
+  /** Of servers and Sentinels, for 127.0.0.1. */
+  tls?: RedisTls;
+}
+
+/** A master, its replica, and three Sentinels that make the replica master when that is gone. */
+export async function startRedisSentinels({ downAfterMs = 1_000, tls }: SentinelOptions = {}): Promise<RedisSentinels> {
+  const master = await startSecured(tls, []);
+  const replica = await startSecured(tls, [
+    '--replicaof',
+    '127.0.0.1',
+    String(master.clientPort),
+    '--repl-diskless-sync-delay',
+    '0',
+  ]);
+  await until(() => isCopied(replica.server), FORM_DEADLINE_MS, 'the replica');
   const { folder, runFolder } = await newRunFolder('sentinels');
-  const ports = await Promise.all(Array.from({ length: SENTINELS }, freePort));
-  const sentinels: BackgroundProcess[] = [];
-  for (const port of ports) sentinels.push(await startSentinel(folder, runFolder, port, masterPort, downAfterMs));
+  const watched = [`monitor limits 127.0.0.1 ${master.clientPort} 2`, `down-after-milliseconds limits ${downAfterMs}`];
+  const sentinels: Sentinel[] = [];
+  for (let i = 0; i < SENTINELS; i++) sentinels.push(await startSentinel({ folder, runFolder, watched, tls }));
+  const ports = sentinels.map(({ port }) => port);
   await until(() => agree(ports), FORM_DEADLINE_MS, 'the Sentinels');
-  const nowhere = await freePort();
+  const asked = [await freePort(), ...sentinels.map(({ clientPort }) => clientPort)];
   return {
-    url: `redis+sentinel://${[nowhere, ...ports].map((port) => `127.0.0.1:${port}`).join(',')}/limits`,
-    master,
-    replica,
+    url: `${tls === undefined ? 'redis' : 'rediss'}+sentinel://${asked.map((port) => `127.0.0.1:${port}`).join(',')}/limits`,
+    ports,
+    master: master.server,
+    replica: replica.server,
     close: async () => {
-      await Promise.all(sentinels.map((each) => stopInSteps(each, [{ signal: 'SIGTERM', waitMs: 5_000 }])));
-      await Promise.all([replica.close(), master.close()]);
+      await Promise.all(sentinels.map((each) => stopInSteps(each.process, [{ signal: 'SIGTERM', waitMs: 5_000 }])));
+      await Promise.all([replica.server.close(), master.server.close()]);
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-async function startSentinel(
-  folder: string,
-  runFolder: string,
-  port: number,
-  masterPort: number,
-  downAfterMs: number,
-): Promise<BackgroundProcess> {
-  const file = join(folder, `${port}.conf`);
-  const lines = [
-    `port ${port}`,
-    'bind 127.0.0.1',
-    `dir ${folder}`,
-    `sentinel monitor limits 127.0.0.1 ${masterPort} 2`,
-    `sentinel down-after-milliseconds limits ${downAfterMs}`,
-    'sentinel failover-timeout limits 5000',
-  ];
-  await writeFile(file, `${lines.join('\n')}\n`);
-  const sentinel = await startBackgroundProcess({
-    command: needRunVariable('TEST_REDIS_SERVER'),
-    args: [file, '--sentinel'],
-    logFile: join(folder, `${port}.log`),
-    hasOwnGroup: true,
-    record: { folder: runFolder, name: 'redis-sentinel' },
+/** `clientPort` is that of TLS where there is TLS. */
+function startSecured(tls: RedisTls | undefined, args: readonly string[]): Promise<{ server: RedisServer; clientPort: number }> {
+  return onFreePorts(2, async ([port = 0, tlsPort = 0]) => {
+    const server = await startRedisOn(port, { args: [...args, ...secured(tls, tlsPort)] });
+    return { server, clientPort: tls === undefined ? port : tlsPort };
   });
-  await until(() => redisCommand(port, 'PING'), FORM_DEADLINE_MS, 'redis-sentinel');
-  return sentinel;
+}
+
+function secured(tls: RedisTls | undefined, tlsPort: number): string[] {
+  return tls === undefined ? [] : [...tlsArguments(tls, tlsPort), '--tls-replication', 'yes'];
+}
+
+interface Sentinel {
+  process: BackgroundProcess;
+  port: number;
+  clientPort: number;
+}
+
+interface SentinelStart {
+  folder: string;
+  runFolder: string;
+  /** Lines of its file, without their first word. */
+  watched: readonly string[];
+  tls: RedisTls | undefined;
+}
+
+function startSentinel({ folder, runFolder, watched, tls }: SentinelStart): Promise<Sentinel> {
+  return onFreePorts(2, async ([port = 0, tlsPort = 0]) => {
+    const file = join(folder, `${port}.conf`); // which it rewrites
+    const words = [...watched, 'failover-timeout limits 5000'].map((line) => `sentinel ${line}`);
+    await writeFile(file, `${[`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`, ...words].join('\n')}\n`);
+    const process = await startBackgroundProcess({
+      command: needRunVariable('TEST_REDIS_SERVER'),
+      args: [file, '--sentinel', ...secured(tls, tlsPort)],
+      logFile: join(folder, `${port}.log`),
+      hasOwnGroup: true,
+      record: { folder: runFolder, name: 'redis-sentinel' },
+    });
+    const isUp = await until(
+      () => redisCommand(port, 'PING').catch(() => !process.isRunning() && 'ended'),
+      FORM_DEADLINE_MS,
+      'redis-sentinel',
+    );
+    if (isUp === 'ended') throw new Error(`redis-sentinel did not start:\n${await process.lastLines()}`);
+    return { process, port, clientPort: tls === undefined ? port : tlsPort };
+  });
+}
+
+async function isCopied(replica: RedisServer): Promise<boolean> {
+  return (await redisCommand(portOf(replica), 'INFO', 'replication')).includes('master_link_status:up');
 }
 
 /** Whether each knows the replica and the other Sentinels. */

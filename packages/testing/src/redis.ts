@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { type BackgroundProcess, startBackgroundProcess, stopInSteps } from '@tollgate/embedded/background-process';
-import { freePort } from '@tollgate/embedded/free-port';
 import { flushedDatabase } from './external-redis.js';
+import { onFreePorts } from './on-free-ports.js';
 import { needRunVariable, newRunFolder, readRunVariable } from './run-environment.js';
 import { until } from './until.js';
 
@@ -28,11 +28,21 @@ export async function freshRedis(): Promise<FreshRedis> {
   return externalUrl === undefined ? startRedis() : { url: await flushedDatabase(externalUrl), close: async () => {} };
 }
 
-/** Starts a redis-server of this machine; with `isPersistent` its data is there again after `start()`. */
-export async function startRedis(options: { isPersistent?: boolean; args?: readonly string[] } = {}): Promise<RedisServer> {
+export interface RedisServerOptions {
+  /** Its data is there again after `start()`. */
+  isPersistent?: boolean;
+  args?: readonly string[];
+}
+
+/** Starts a redis-server of this machine. */
+export function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  return onFreePorts(1, ([port = 0]) => startRedisOn(port, options));
+}
+
+/** As startRedis, on this port. */
+export async function startRedisOn(port: number, options: RedisServerOptions = {}): Promise<RedisServer> {
   const program = needRunVariable('TEST_REDIS_SERVER');
   const { folder, runFolder } = await newRunFolder('redis');
-  const port = await freePort();
   const persistence = ['--save', '', '--appendonly', options.isPersistent === true ? 'yes' : 'no', '--appendfsync', 'always'];
   const args = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, ...persistence, ...(options.args ?? [])];
   const start = async (): Promise<BackgroundProcess> => {

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { freePort } from '@tollgate/testing/free-port';
 import { startRedis } from '@tollgate/testing/redis';
 import { type RedisCluster, startRedisCluster } from '@tollgate/testing/redis-cluster';
+import { redisCommand } from '@tollgate/testing/redis-command';
 import { type RedisSentinels, startRedisSentinels } from '@tollgate/testing/redis-sentinel';
+import { tlsArguments } from '@tollgate/testing/redis-tls';
 import { until } from '@tollgate/testing/until';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { makeAuthority } from '../../../service-kit/test/certificates.js';
@@ -63,37 +65,57 @@ describe('the master that Sentinels name', () => {
     await until(() => told.some((cause) => String((cause as Error | undefined)?.cause).includes('unreachable')));
     await expect(store.ping()).rejects.toThrow('no connection');
   });
+
+  test('Sentinels with a login of their own are asked with it, and tell nobody else', async () => {
+    for (const port of sentinels.ports) await redisCommand(port, 'ACL', 'SETUSER', 'watcher', 'on', '>other-horse', '+@all');
+    for (const port of sentinels.ports) await redisCommand(port, 'ACL', 'SETUSER', 'default', 'off');
+    const { url } = sentinels;
+    const store = await connectedStore({ url, sentinelUsername: 'watcher', sentinelPassword: 'other-horse', ...PATIENT });
+    expect(only(await taker(store, [rate(1, 5)])(1)).remaining).toBe(4);
+    const told: string[] = [];
+    openedStore({ url, onConnection: (_, cause) => cause && told.push(String(cause.cause)) });
+    expect(await until(() => told[0])).toMatch(/NOAUTH|unreachable/);
+  });
+});
+
+describe('TLS everywhere', () => {
+  const authority = makeAuthority('tests');
+  const { certPem: cert, keyPem: key } = authority.issue(['IP:127.0.0.1']);
+  const ours = { tls: { ca: authority.certPem, cert, key } };
+  let files: PemFiles;
+  beforeAll(async () => {
+    files = await pemFiles({ cert, key, ca: authority.certPem });
+  });
+  afterAll(() => files.remove());
+
+  test('to Sentinels, the master that they name, and the masters of a cluster, each verified', async () => {
+    const [sentinels, cluster] = await Promise.all([startRedisSentinels({ tls: files }), startRedisCluster({ tls: files })]);
+    onTestFinished(async () => void (await Promise.all([sentinels.close(), cluster.close()])));
+    for (const { url } of [sentinels, cluster]) {
+      const store = await connectedStore({ url, ...ours, ...PATIENT });
+      for (const name of ['a', 'b', 'c', 'd', 'e']) expect(only(await taker(store, [rate(1, 5)], name)(1)).remaining).toBe(4);
+      const stranger = openedStore({ url, tls: { ...ours.tls, ca: makeAuthority('others').certPem }, ...PATIENT });
+      await expect(until(() => stranger.ping().then(() => true), 2_000)).rejects.toThrow('did not come true');
+    }
+  });
 });
 
 describe('TLS', () => {
   const authority = makeAuthority('tests');
   const [server, client] = [authority.issue(['DNS:localhost']), authority.issue(['DNS:limiter'])];
-  let folder: string;
+  let files: PemFiles;
   let url: string;
   let close: () => Promise<void>;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'tollgate-redis-tls-'));
-    const file = async (name: string, text: string) => {
-      await writeFile(join(folder, name), text);
-      return join(folder, name);
-    };
+    files = await pemFiles({ cert: server.certPem, key: server.keyPem, ca: authority.certPem });
     const port = await freePort();
-    const tls = [
-      '--tls-port',
-      String(port),
-      '--tls-auth-clients',
-      'yes',
-      '--tls-ca-cert-file',
-      await file('ca', authority.certPem),
-    ];
-    const own = ['--tls-cert-file', await file('cert', server.certPem), '--tls-key-file', await file('key', server.keyPem)];
-    const redis = await startRedis({ args: [...tls, ...own] });
+    const redis = await startRedis({ args: tlsArguments(files, port) });
     url = `rediss://localhost:${port}`;
     close = () => redis.close();
   });
   afterAll(async () => {
     await close();
-    await rm(folder, { recursive: true, force: true });
+    await files.remove();
   });
 
   const whyRefused = async (options: Parameters<typeof openedStore>[0]) => {
@@ -131,3 +153,12 @@ describe('a user of Redis', () => {
       expect(only(await taker(store, [rate(1, 5)])(1)).remaining).toBe(4);
   });
 });
+
+type PemFiles = Awaited<ReturnType<typeof pemFiles>>;
+
+async function pemFiles({ cert, key, ca }: { cert: string; key: string; ca: string }) {
+  const folder = await mkdtemp(join(tmpdir(), 'tollgate-redis-tls-'));
+  const [certFile, keyFile, caFile] = [join(folder, 'cert'), join(folder, 'key'), join(folder, 'ca')];
+  await Promise.all([writeFile(certFile, cert), writeFile(keyFile, key), writeFile(caFile, ca)]);
+  return { certFile, keyFile, caFile, remove: () => rm(folder, { recursive: true, force: true }) };
+}
