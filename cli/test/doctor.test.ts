@@ -118,7 +118,8 @@ test('a Redis that evicts, refuses or is gone fails', async () => {
   expect(found.findings.get('redis persistence')).toMatchObject({ status: 'warn', detail: 'nothing is written to disk' });
   expect(found.exitCode).toBe(1);
   await evicting.close();
-  expect((await examine({ ...env, REDIS_URL: evicting.url })).findings.get('redis')).toMatchObject({ status: 'fail' });
+  const gone = (await examine({ ...env, REDIS_URL: evicting.url })).findings.get('redis');
+  expect(gone).toMatchObject({ status: 'fail', detail: 'ECONNREFUSED', next_step: expect.stringContaining('REDIS_URL') });
   const refused = await examine({ ...env, REDIS_URL: redisUrl('wrong') });
   expect(refused.exitCode).toBe(1);
   expect(refused.findings.get('redis')).toMatchObject({ status: 'fail', detail: expect.stringContaining('WRONGPASS') });
@@ -133,6 +134,11 @@ test('a replica fails, and the master that Sentinels name is found', async () =>
     next_step: expect.stringContaining('redis+sentinel'),
   });
   expect((await examine({ ...env, REDIS_URL: sentinels.url })).findings.get('redis role')).toMatchObject({ status: 'ok' });
+  const unknown = await examine({ ...env, REDIS_URL: sentinels.url.replace('/limits', '/others') });
+  expect(unknown.findings.get('redis')).toMatchObject({
+    status: 'fail',
+    detail: expect.stringContaining('no Sentinel leads to'),
+  });
   await sentinels.close();
 });
 

@@ -1,5 +1,4 @@
 import { readGatewayFile } from '@tollgate/embedded/gateway-file';
-import type { RedisServer } from '@tollgate/service-kit/redis-settings';
 import { Unhappy } from '../cli-error.js';
 import type { Command, Context } from '../command.js';
 import type { CliConfig } from '../config.js';
@@ -33,7 +32,7 @@ async function* examine(context: Context): AsyncGenerator<Finding> {
   if ('check' in config) return yield config;
   yield ok('settings', 'readable');
   const clock = yield* examineDatabase(context);
-  if (config.redis !== undefined) yield* await examineRedis(config.redis);
+  if (config.redis !== undefined) yield* await checkRedis(config.redis);
   yield* examineGateway(config);
   if (clock !== undefined) yield clock;
   const eventLog = await settled('event log', `Look at the folder events in ${config.dataFolder}.`, () =>
@@ -67,12 +66,6 @@ async function* examineDatabase(context: Context): AsyncGenerator<Finding, Findi
   });
   yield await settled('change feed', 'Run tollgate migrate up.', async () => checkChangeFeed(await context.database()));
   return found.clock;
-}
-
-async function examineRedis(server: RedisServer): Promise<Finding[]> {
-  const nextStep = 'Start Redis, and correct REDIS_URL and the other REDIS_ settings if its address, password or CA is another.';
-  const found = await settled('redis', nextStep, () => checkRedis(server));
-  return Array.isArray(found) ? found : [found];
 }
 
 async function* examineGateway({ dataFolder }: CliConfig): AsyncGenerator<Finding> {

@@ -4,6 +4,8 @@ import { type Finding, fail, ok, warn } from './finding.js';
 
 const OLDEST_VERSION = [6, 2] as const;
 const ALL_SLOTS = 16_384;
+const GONE =
+  'Start Redis, and correct REDIS_URL and the other REDIS_ settings if its address, master name, password or CA is another.';
 const PERSISTENCE = {
   'append-only': 'its data is written to disk (append-only file)',
   snapshots: 'its data is written to disk by snapshots only',
@@ -14,7 +16,9 @@ const PERSISTENCE = {
 export async function checkRedis(server: RedisServer): Promise<Finding[]> {
   // Loaded where it is needed, as the other commands have no use for it.
   const { surveyRedis } = await import('@tollgate/limit-store/redis/redis-facts');
-  const { masters, cluster } = await surveyRedis(server);
+  const survey = await surveyRedis(server).catch((error: Error) => error.message);
+  if (typeof survey === 'string') return [fail('redis', survey, GONE)];
+  const { masters, cluster } = survey;
   const findings = cluster === undefined ? [] : [clusterFinding(cluster, masters.size)];
   for (const [node, facts] of masters) {
     const name = node === '' ? 'redis' : `redis ${node}`;

@@ -117,6 +117,9 @@ async function asked<Value>(options: ServerOptions, question: (redis: Redis) => 
 /** A reply of Redis, or the code of a system error; never an address, in which a password stands. */
 function reason({ name, code, message }: NodeJS.ErrnoException): string {
   if (name === 'ReplyError') return `it refuses: ${message}`;
+  const [isByName, lastError] = /^All sentinels are unreachable.*?disabled\.(?: Last error: (.*))?$/.exec(message) ?? [];
+  if (isByName !== undefined)
+    return `no Sentinel leads to a master of that name${lastError === undefined ? '' : ` (${lastError})`}`;
   return code ?? (/time|longer/i.test(message) ? `no answer within ${DEADLINE_MS / 1_000} s` : message);
 }
 
