@@ -40,7 +40,7 @@ export interface AuthzWorld {
 
 const CHECK_PATH = '/envoy.service.auth.v3.Authorization/Check';
 const ACTOR = 'bench';
-/** A key a connection of the database; all are read at the start. */
+/** For authz to read the hashes of all keys. */
 const KNOWN_DEADLINE_MS = 120_000;
 
 export async function startAuthzWorld(options: AuthzWorldOptions): Promise<AuthzWorld> {
