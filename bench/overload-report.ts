@@ -39,7 +39,7 @@ export function overloadReport({ peak, sides, about }: OverloadFacts): string {
   ];
   return `${[
     '# What does authz do with more calls than it can serve?',
-    `Its peak is ${Math.round(peak)} decisions a second: more did not come, however many calls were kept in flight. Calls then come at a fixed rate, whatever comes back, and a latency counts from the moment when its call was due. The decisions of a CPU second hardly change with what else the machine does, as the rates do.`,
+    `Its peak is ${Math.round(peak)} decisions a second: more did not come, however many calls were kept in flight. Calls then come at a fixed rate, whatever comes back, and a latency counts from the moment when its call was due. The decisions of a CPU second depend less on what else the machine does than those of a second.`,
     table.join('\n'),
     about.map(([name, value]) => `- ${name}: ${value}`).join('\n'),
   ].join('\n\n')}\n`;
