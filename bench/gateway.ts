@@ -2,17 +2,18 @@
  * What does the gateway cost beside Envoy alone? Both get the same requests, in turns, for several rounds in one run;
  * what counts is the CPU time of each process, so that what else the machine does matters little.
  */
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { loadavg, tmpdir } from 'node:os';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { findWrk } from './load.js';
-import { machineDescription, sum } from './machine.js';
+import { sum } from './machine.js';
+import { loadAverage, provenance } from './provenance.js';
 import { reportOf } from './report.js';
+import { writeSection } from './results-page.js';
 import { type LoadSettings, type Round, runRound, type Variant } from './rounds.js';
 import { STORE_TIMEOUT, startWorld, type World } from './world.js';
 
@@ -54,7 +55,7 @@ try {
   console.info(`\n${report}`);
   if (profileFolder !== undefined) console.info(`Profiling costs CPU too: not written to bench/results.md.`);
   else if (args.tcp || upstream !== 'node') console.info('Not the ordinary run: not written to bench/results.md.');
-  else await writeFile(RESULTS, report);
+  else await writeSection(RESULTS, report);
 } finally {
   await world?.close();
   await endRecordedOrphans(folder);
@@ -64,7 +65,7 @@ process.exit();
 
 async function measure(running: World): Promise<string> {
   const settings: LoadSettings = { wrk, connections: CONNECTIONS, seconds };
-  const loadBefore = loadavg()[0] ?? 0;
+  const loadBefore = loadAverage();
   // Compilers and caches are warm after these, which nobody counts.
   await runRound(running, 'gateway', { ...settings, seconds: WARM_UP_SECONDS });
   await runRound(running, 'alone', { ...settings, seconds: 2 });
@@ -75,19 +76,14 @@ async function measure(running: World): Promise<string> {
     done.push(await calmRound(running, 'alone-paced', { ...settings, rate: gateway.load.perSecond }));
     done.push(await calmRound(running, 'alone', settings));
   }
-  const given = process.argv.slice(2);
   const about: [string, string][] = [
-    ['date', new Date().toISOString().slice(0, 10)],
-    ['commit', await commit()],
-    ['machine', machineDescription()],
-    ['versions', running.versions],
-    ['command', `\`${['npm run bench', ...(given.length > 0 ? ['--'] : []), ...given].join(' ')}\``],
+    ...(await provenance(ROOT, running.versions)),
     ['load', `wrk, ${CONNECTIONS} keep-alive connections, ${rounds} rounds of ${seconds} s for each side, in turns`],
     ['gateway', `Envoy --concurrency 1, services over ${args.tcp ? 'TCP on loopback' : 'unix sockets'}`],
     ['limits', `in Redis over TCP, not persisted, RATELIMIT_STORE_TIMEOUT=${STORE_TIMEOUT}`],
     ['Envoy alone', 'the same configuration without ext_authz, ratelimit and access log, the same upstream'],
     ['upstream', upstream === 'node' ? 'a small server on node:http' : 'an Envoy that answers by itself'],
-    ['load average before', loadBefore.toFixed(2)],
+    ['load average before', loadBefore],
   ];
   return reportOf({ question: QUESTION, about }, done);
 }
@@ -103,14 +99,4 @@ async function calmRound(running: World, variant: Variant, settings: LoadSetting
     if (round.disturbances.length === 0) break;
   }
   return tried.reduce((best, round) => (round.disturbance < best.disturbance ? round : best));
-}
-
-async function commit(): Promise<string> {
-  const git = async (...command: string[]) => (await promisify(execFile)('git', command, { cwd: ROOT })).stdout.trim();
-  try {
-    const isChanged = (await git('status', '--porcelain', '--untracked-files=no')) !== '';
-    return `${await git('rev-parse', '--short', 'HEAD')}${isChanged ? ' with changes' : ''}`;
-  } catch {
-    return 'unknown';
-  }
 }

@@ -57,7 +57,8 @@ export const STORE_TIMEOUT = '40ms';
 const STOP_STEPS = [{ signal: 'SIGTERM', waitMs: 15_000 }] as const;
 const READY_DEADLINE_MS = 30_000;
 
-type Closers = (() => Promise<void>)[];
+/** Called from the last to the first. */
+export type Closers = (() => Promise<void>)[];
 
 export async function startWorld(options: WorldOptions): Promise<World> {
   const closers: Closers = [];
@@ -99,7 +100,13 @@ async function startParts(options: WorldOptions, closers: Closers): Promise<Omit
   const redisClient = new Redis(redisUrl);
   closers.push(async () => redisClient.disconnect());
 
-  const service = (name: string) => startService(options, closers, name, { databaseUrl: postgres.url, redisUrl });
+  const settings = {
+    DATABASE_URL: postgres.url,
+    REDIS_URL: redisUrl,
+    RATELIMIT_STORE_TIMEOUT: STORE_TIMEOUT,
+    DATA_DIR: join(folder, 'data'),
+  };
+  const service = (name: string) => startService(options, closers, name, settings);
   const [authz, ratelimit, writer] = [await service('authz'), await service('ratelimit'), await service('writer')];
   const collector = await service('collector');
 
@@ -168,27 +175,25 @@ async function makeCaller(db: Database): Promise<{ organizationId: string; heade
   return { organizationId: id, headers: { 'User-Agent': 'bench/1.0', Accept: 'application/json', 'X-API-Key': secret } };
 }
 
-interface StartedService {
+export interface StartedService {
   pid: number;
   /** For Envoy's configuration. */
   address: Address;
   adminAddress: string;
 }
 
-async function startService(
-  { folder, root, transport, profileFolder }: WorldOptions,
+/** A built service in a process of its own, ready; `settings` are its own. */
+export async function startService(
+  { folder, root, transport, profileFolder }: Omit<WorldOptions, 'upstream'>,
   closers: Closers,
   name: string,
-  urls: { databaseUrl: string; redisUrl: string },
+  settings: Readonly<Record<string, string>>,
 ): Promise<StartedService> {
   const socket = join(folder, `${name}.sock`);
   const env = {
     [`${name.toUpperCase()}_LISTEN`]: transport === 'unix' ? `unix:${socket}` : '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
-    DATABASE_URL: urls.databaseUrl,
-    REDIS_URL: urls.redisUrl,
-    RATELIMIT_STORE_TIMEOUT: STORE_TIMEOUT,
-    DATA_DIR: join(folder, 'data'),
+    ...settings,
   };
   const profile =
     profileFolder === undefined

@@ -37,7 +37,7 @@ export const SETTINGS = {
     describe: 'Let in imported keys that another system made. They have no checksum, so every typo is a look-up.',
   }),
   maxLoopDelayMs: field('MAX_LOOP_DELAY', durationMs({ minMs: 1 }), {
-    default: '20ms',
+    default: '100ms',
     describe: 'When work comes later than this for half a second on end, calls are refused at once with 503.',
   }),
   ...GRPC_SETTINGS,

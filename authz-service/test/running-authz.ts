@@ -9,6 +9,7 @@ import { type CheckAnswer, envoyClient } from './envoy-client.js';
 
 export interface RunningAuthz {
   db: Database;
+  databaseUrl: string;
   organization: Organization;
   /** `scope` is what the route says in its context extensions. */
   check(headers: Record<string, string>, requestId?: string, scope?: string): Promise<CheckAnswer>;
@@ -32,6 +33,25 @@ export async function runningAuthz(settings: { serverUrl?: string; env?: Record<
     applicationName: 'test',
     onError: () => {},
   });
+  onTestFinished(async () => {
+    await db.close();
+    if (settings.serverUrl === undefined) await fresh.close();
+  });
+  const running = await startOn({ db, databaseUrl: fresh.url }, settings.env);
+  // Authz is there already, so that it hears of this as of any change.
+  const organization = await createOrganization(db, { name: 'Acme', plan: 'premium', billingAnchorDay: 1 }, 'tester');
+  return { ...running, organization };
+}
+
+/** Another instance beside the one, on the same database. */
+export async function secondAuthz(one: RunningAuthz, env?: Record<string, string>): Promise<RunningAuthz> {
+  return { ...(await startOn(one, env)), organization: one.organization };
+}
+
+async function startOn(
+  { db, databaseUrl }: Pick<RunningAuthz, 'db' | 'databaseUrl'>,
+  settings: Record<string, string> = {},
+): Promise<Omit<RunningAuthz, 'organization'>> {
   let log = '';
   const write = (line: string): void => {
     log += line;
@@ -39,22 +59,18 @@ export async function runningAuthz(settings: { serverUrl?: string; env?: Record<
   const env = {
     AUTHZ_LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
-    DATABASE_URL: fresh.url,
+    DATABASE_URL: databaseUrl,
     KEY_LOOKUP_TIMEOUT: '5s', // a busy test machine is no slow database
     MAX_LOOP_DELAY: '1h', // and no overload: here the callers share the event loop with the service
-    ...settings.env,
+    ...settings,
   };
   const service = await startAuthzService(readConfig(env), { log: createLogger({ service: 'authz', level: 'info' }, { write }) });
-  onTestFinished(async () => {
-    await service.close();
-    await db.close();
-    if (settings.serverUrl === undefined) await fresh.close();
-  });
+  onTestFinished(() => service.close());
   await service.ready;
   const { check, raw } = await envoyClient(service.address);
   return {
     db,
-    organization: await createOrganization(db, { name: 'Acme', plan: 'premium', billingAnchorDay: 1 }, 'tester'),
+    databaseUrl,
     check,
     ask: (secret) => check({ 'x-api-key': secret }),
     raw,

@@ -6,6 +6,7 @@ import type { Decision } from '../authorize.js';
 import type { PresentedKey } from '../presented-key.js';
 import { demandFrom, keyFrom } from './check-request.js';
 import { allowedResponse, deniedResponse, unavailableResponse } from './check-response.js';
+import { shedResponse } from './shed-response.js';
 
 export interface ExtAuthzOptions {
   authorize: (presented: PresentedKey, nowMs: number, demand: string) => Decision | Promise<Decision>;
@@ -43,15 +44,12 @@ export function extAuthz(options: ExtAuthzOptions): GrpcMethod {
       if (decision.kind === 'allowed') return allowedResponse(decision.key, decision.isInAuthorization);
       return deniedResponse(decision, requestIdOf(call), new Date(nowMs));
     };
-    const refuse = (outcome: Outcome): Uint8Array => {
-      onDecision(outcome, performance.now() - startMs);
-      const retryAfterSeconds = RETRY_AFTER_MIN + Math.floor(Math.random() * RETRY_AFTER_SPREAD);
-      return unavailableResponse(requestIdOf(call), new Date(nowMs), retryAfterSeconds);
+    const fail = (error: unknown): Uint8Array => {
+      onDecision({ kind: 'unavailable', error }, performance.now() - startMs);
+      return unavailableResponse(requestIdOf(call), new Date(nowMs), retryAfterSeconds());
     };
 
-    const fail = (error: unknown): Uint8Array => refuse({ kind: 'unavailable', error });
-
-    if (!shedder.tryEnter(startMs)) return refuse({ kind: 'shed' });
+    if (!shedder.tryEnter(startMs)) return shed(call);
     let answered: Uint8Array | Promise<Uint8Array>;
     try {
       const decision = authorize(keyFrom(request, acceptsForeignKeys), nowMs, demandFrom(request));
@@ -64,7 +62,21 @@ export function extAuthz(options: ExtAuthzOptions): GrpcMethod {
     return answered;
   }
 
-  return unaryMethod(CHECK_PATH, (bytes) => CheckRequest.decode(bytes), check);
+  function shed(call: CallInfo): Uint8Array {
+    onDecision({ kind: 'shed' }, 0);
+    return shedResponse(requestIdOf(call), new Date(now()), retryAfterSeconds());
+  }
+
+  return unaryMethod(
+    CHECK_PATH,
+    (bytes) => CheckRequest.decode(bytes),
+    check,
+    (call) => (shedder.hasRoom(performance.now()) ? undefined : shed(call)),
+  );
+}
+
+function retryAfterSeconds(): number {
+  return RETRY_AFTER_MIN + Math.floor(Math.random() * RETRY_AFTER_SPREAD);
 }
 
 function requestIdOf(call: CallInfo): string | null {

@@ -19,7 +19,7 @@ function start(authorize: () => Decision | Promise<Decision>) {
   const method = extAuthz({ authorize, shedder, now: Date.now, onDecision: ({ kind }) => outcomes.push(kind) });
   if (method.kind !== 'unary') throw new Error('Check is a unary method');
   const check = async () => CheckResponse.decode(await method.answer(Buffer.alloc(0), { header: () => 'id-1' }));
-  return { check, outcomes };
+  return { check, outcomes, refuse: () => method.refuse?.({ header: () => 'id-1' }) };
 }
 
 test('beyond what may be in work a call gets a 503 that says so, at once and never a denial', async () => {
@@ -27,7 +27,8 @@ test('beyond what may be in work a call gets a 503 that says so, at once and nev
   const decision = new Promise<Decision>((resolve) => {
     decide = resolve;
   });
-  const { check, outcomes } = start(() => decision);
+  const { check, outcomes, refuse } = start(() => decision);
+  expect(refuse()).toBeUndefined();
   const waiting = [check(), check()];
   const { httpResponse } = await check();
   if (httpResponse?.$case !== 'errorResponse') throw new Error(`not an error response but ${httpResponse?.$case}`);
@@ -36,6 +37,9 @@ test('beyond what may be in work a call gets a 503 that says so, at once and nev
   expect(headers.map(({ header }) => header?.key)).toContain('retry-after');
   expect(JSON.parse(body)).toMatchObject({ error: { code: 'authorization_unavailable' }, request_id: 'id-1' });
   expect(outcomes).toEqual(['shed']);
+  // And so before its message is read.
+  expect(CheckResponse.decode(refuse() ?? new Uint8Array()).httpResponse?.$case).toBe('errorResponse');
+  expect(outcomes).toEqual(['shed', 'shed']);
   decide(MISSING);
   expect((await Promise.all(waiting)).map((answer) => answer.httpResponse?.$case)).toEqual(['deniedResponse', 'deniedResponse']);
 });

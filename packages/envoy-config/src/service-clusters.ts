@@ -6,8 +6,14 @@ import { envoyAddress, indented, stacked } from './yaml-text.js';
 /** The three services of ours that Envoy talks to. */
 export function serviceClusters(config: EnvoyConfig): string {
   return stacked(
-    '# authz: one endpoint for each process. A new connection every ten minutes, so that a process that came later gets work.',
-    serviceCluster('authz', config, { maxRetries: 100, unhealthyThreshold: 2, maxConnectionSeconds: 600 }),
+    `# authz: one endpoint for each process. A new connection every ten minutes, so that a process that came later gets work.
+# Overload is refused here, which costs next to nothing: authz would pay for each refusal nearly as much as for a decision.`,
+    serviceCluster('authz', config, {
+      maxRequests: REQUESTS_OF_ONE_AUTHZ * config.authz.length,
+      maxRetries: 100,
+      unhealthyThreshold: 2,
+      maxConnectionSeconds: 600,
+    }),
     '# ratelimit: no retry may happen here whatever a filter asks for, as a retried take would debit twice.',
     serviceCluster('ratelimit', config, { maxRetries: 0, unhealthyThreshold: 2, maxConnectionSeconds: 600 }),
     `# usage: one failed check is enough, for what is kept is safe and what is sent to a dead collector is not. No end of a
@@ -16,7 +22,17 @@ export function serviceClusters(config: EnvoyConfig): string {
   );
 }
 
+/**
+ * What an authz may still have to answer when there is more than it can: a tenth of a second of work, so that whoever is
+ * let in is served well before its try ends after 0.25 s. A pause of 100 ms at 10,000 requests a second is within it.
+ */
+const REQUESTS_OF_ONE_AUTHZ = 1024;
+/** The default of 1024 requests at once is passed by 10,000 a second and a pause of 100 ms: everything would be 503. */
+const REQUESTS = 8192;
+
 interface ServiceClusterOptions {
+  /** In flight at once; the others are refused by Envoy itself. */
+  maxRequests?: number;
   maxRetries: number;
   unhealthyThreshold: number;
   maxConnectionSeconds?: number;
@@ -25,14 +41,13 @@ interface ServiceClusterOptions {
 
 function serviceCluster(name: ServiceName, config: EnvoyConfig, options: ServiceClusterOptions): string {
   const addresses = config[name];
-  const { maxRetries, unhealthyThreshold, maxConnectionSeconds, bufferBytes } = options;
+  const { maxRequests = REQUESTS, maxRetries, unhealthyThreshold, maxConnectionSeconds, bufferBytes } = options;
   const body = stacked(
     `type: ${clusterType(addresses)}
 connect_timeout: 0.25s
 lb_policy: LEAST_REQUEST`,
     bufferBytes === undefined ? undefined : `per_connection_buffer_limit_bytes: ${bufferBytes}`,
-    // The default of 1024 requests at once is passed by 10,000 a second and a pause of 100 ms: everything would be 503.
-    `circuit_breakers: { thresholds: [ { max_requests: 8192, max_pending_requests: 8192, max_retries: ${maxRetries}, track_remaining: true } ] }
+    `circuit_breakers: { thresholds: [ { max_requests: ${maxRequests}, max_pending_requests: ${maxRequests}, max_retries: ${maxRetries}, track_remaining: true } ] }
 # Without an answer to pings a half-open connection would cost each request its whole timeout.
 typed_extension_protocol_options:
   envoy.extensions.upstreams.http.v3.HttpProtocolOptions:

@@ -29,7 +29,10 @@ export interface FakeServices {
   limitCalls: { request: RateLimitRequest; requestId: string | undefined }[];
   entries: HTTPAccessLogEntry[];
   /** How the next requests are decided; undefined makes the call fail with UNAVAILABLE. */
-  decide: { check: ((request: CheckRequest) => CheckResponse) | undefined; limit: () => RateLimitResponse };
+  decide: {
+    check: ((request: CheckRequest) => CheckResponse | Promise<CheckResponse>) | undefined;
+    limit: () => RateLimitResponse;
+  };
   close(): Promise<void>;
 }
 
@@ -51,7 +54,9 @@ export async function startFakeServices(): Promise<FakeServices> {
         const request = CheckRequest.decode(call.request);
         fakes.checks.push({ request, requestId: call.metadata.get('x-request-id')[0]?.toString() });
         if (fakes.decide.check === undefined) return done({ code: status.UNAVAILABLE });
-        done(null, Buffer.from(CheckResponse.encode(fakes.decide.check(request)).finish()));
+        void Promise.resolve(fakes.decide.check(request)).then((decided) =>
+          done(null, Buffer.from(CheckResponse.encode(decided).finish())),
+        );
       }) satisfies handleUnaryCall<Buffer, Buffer>,
     }),
   );

@@ -19,11 +19,10 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** A real Envoy with the rendered configuration, on ports that the system chose. */
-export async function startGateway(options: EnvoyConfigOptions): Promise<Gateway> {
-  const envoy = await runEnvoy(
-    renderEnvoyConfig({ gateway: { host: '127.0.0.1', port: 0 }, admin: { host: '127.0.0.1', port: 0 }, ...options }),
-  );
+/** A real Envoy with the rendered configuration, on ports that the system chose; `changed` makes a number small enough to reach. */
+export async function startGateway(options: EnvoyConfigOptions, changed = (yaml: string) => yaml): Promise<Gateway> {
+  const ports = { gateway: { host: '127.0.0.1', port: 0 }, admin: { host: '127.0.0.1', port: 0 } };
+  const envoy = await runEnvoy(changed(renderEnvoyConfig({ ...ports, ...options })));
   const port = await gatewayPort(envoy.adminUrl);
   return { port, adminUrl: envoy.adminUrl, ask: (path, how = {}) => ask(port, path, how), close: () => envoy.close() };
 }

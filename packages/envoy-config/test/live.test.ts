@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { ERRORS, type ErrorCode } from '@tollgate/domain/error-code';
 import { RateLimitResponse_Code } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
+import { until } from '@tollgate/testing/until';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { cannotDecide, GOOD_KEY, overLimit, rateLimitResponse } from './fake-services.js';
 import { type Answer, startGateway } from './live-gateway.js';
@@ -79,6 +80,38 @@ test('authz that fails is a 503, and what authz itself says about it reaches the
   const answer = await gateway.ask('/v1/x', { headers: WITH_KEY });
   expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } });
   expect(JSON.parse(answer.body)).toMatchObject({ error: { message: 'of authz itself' } });
+});
+
+test('what authz has no room for is refused at once with 503, and the next request passes', async () => {
+  const check = defaults.check as NonNullable<typeof defaults.check>;
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  services.decide.check = async (request) => released.then(() => check(request));
+  const small = await startGateway({ upstreamUrl: upstream.url, authz: [services.authz] }, (yaml) =>
+    yaml.replace('max_requests: 1024', 'max_requests: 3'),
+  );
+  try {
+    await servicesAreHealthy(small, ['authz']);
+    const answers: Answer[] = [];
+    const all = Array.from({ length: 10 }, async () => {
+      answers.push(await small.ask('/v1/things', { headers: WITH_KEY }));
+    });
+    await until(() => answers.length >= 7, 10_000, 'the refusals');
+    release();
+    await Promise.all(all);
+    // Nobody decided anything before: whoever was answered was refused by Envoy.
+    for (const { status, headers, body } of answers.slice(0, 7)) {
+      expectError({ status, headers, body }, 503, 'authorization_unavailable');
+      expect(headers['retry-after']).toMatch(/^[1-5]$/);
+    }
+    const stats = await (await fetch(`${small.adminUrl}/stats?filter=^cluster.authz.upstream_rq_active_overflow$`)).text();
+    expect(Number(/: (\d+)/.exec(stats)?.[1])).toBeGreaterThanOrEqual(7);
+    expect((await small.ask('/v1/things', { headers: WITH_KEY })).status).toBe(200);
+  } finally {
+    await small.close();
+  }
 });
 
 test('every refusal of Envoy itself is JSON of our shape', async () => {

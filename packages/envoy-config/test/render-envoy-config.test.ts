@@ -48,6 +48,11 @@ test('the more special prefix stands first, or a public "/" would hide a scope',
   expect(names.slice(2)).toEqual(['orders', 'v1', 'all']);
 });
 
+test('so much more may be under way to authz as there are more of it', () => {
+  const authz = [50051, 50052, 50053].map((port) => ({ host: '127.0.0.1', port }));
+  expect(renderEnvoyConfig({ authz })).toContain('max_requests: 3072');
+});
+
 test('every mistake in the options is told at once', () => {
   const render = () =>
     renderEnvoyConfig({
@@ -58,6 +63,7 @@ test('every mistake in the options is told at once', () => {
         { ...route('path', '/p'), upstream: 'https://api.example.com/base' },
         { ...route('login', '/l'), upstream: 'https://user:secret@api.example.com' },
         { ...route('scope', '/scope'), scope: ' , ' },
+        { ...route('words', '/words'), scope: 'Orders;read' },
         { ...route('scheme', '/s'), upstream: 'ftp://api.example.com', timeoutMs: 0 },
       ],
       authz: [],
@@ -74,6 +80,7 @@ test('every mistake in the options is told at once', () => {
     'route "path": the upstream must be a host without a path: what callers ask for is passed on as it is',
     'route "login": the upstream must not hold a user or password',
     'route "scope": the scope must be words such as "orders:read", several parted by commas or blanks',
+    'route "words": the scope must be words such as "orders:read", several parted by commas or blanks',
     'route "scheme": the timeout must be more than zero',
     'route "scheme": the upstream must begin with http://, https://, grpc:// or grpcs://',
     'two routes have the name "a"',

@@ -4,6 +4,7 @@ import { isUuid } from '@tollgate/domain/uuid';
 import { recordAudit } from './audit.js';
 import type { Sql } from './database.js';
 import { errorCode, Invalid, NotFound, SQLSTATE } from './errors.js';
+import { createSharedValues } from './shared-values.js';
 import { validActor, validName, validReason, validScopes } from './text-rules.js';
 
 export interface ApiKey {
@@ -238,13 +239,17 @@ interface KeyRecordRow
   is_revoked: boolean;
 }
 
+const MAX_SHARED = 10_000;
+const texts = createSharedValues<string>(MAX_SHARED);
+const scopeLists = createSharedValues<readonly string[]>(MAX_SHARED);
+
 function keyRecordOf(row: KeyRecordRow): KeyRecord {
   return {
     id: row.id,
-    organizationId: row.organization_id,
-    environment: row.environment,
-    scopes: row.scopes,
-    plan: row.plan,
+    organizationId: texts.share(row.organization_id, row.organization_id),
+    environment: row.environment === 'live' ? 'live' : 'test',
+    scopes: scopeLists.share(JSON.stringify(row.scopes), row.scopes),
+    plan: texts.share(row.plan, row.plan),
     organizationIsActive: row.is_active,
     expiresAtMs: row.expires_at?.getTime(),
     revokedAtMs: row.is_revoked ? 0 : row.revoked_at?.getTime(),

@@ -92,7 +92,10 @@ export function methodAdder(server: Server, options: HandlerOptions): (method: G
     const { path } = method;
     if (method.kind === 'unary') {
       const handle: handleUnaryCall<Buffer, Uint8Array> = (call, reply) =>
-        run(path, call, reply, () => method.answer(call.request, new CallHeaders(call.metadata)));
+        run(path, call, reply, () => {
+          const info = new CallHeaders(call.metadata);
+          return method.refuse?.(info) ?? method.answer(call.request, info);
+        });
       server.register(path, handle, asBuffer, asIs, 'unary');
     } else {
       const handle: handleClientStreamingCall<Buffer, Uint8Array> = (call, reply) =>

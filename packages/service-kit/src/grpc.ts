@@ -10,8 +10,16 @@ export interface CallInfo {
 }
 
 export type GrpcMethod =
-  | { kind: 'unary'; path: string; answer: (message: Buffer, call: CallInfo) => Promise<Uint8Array> | Uint8Array }
+  | {
+      kind: 'unary';
+      path: string;
+      answer: (message: Buffer, call: CallInfo) => Promise<Uint8Array> | Uint8Array;
+      /** Asked before the message is read, so that a call for which there is no time costs little: its answer, or undefined. */
+      refuse?: Refuse;
+    }
   | { kind: 'client-stream'; path: string; answer: (messages: AsyncIterable<Buffer>, call: CallInfo) => Promise<Uint8Array> };
+
+export type Refuse = (call: CallInfo) => Uint8Array | undefined;
 
 /** gRPC status codes that we answer with. */
 export const GRPC_STATUS = { INVALID_ARGUMENT: 3, RESOURCE_EXHAUSTED: 8, INTERNAL: 13, UNAVAILABLE: 14 } as const;
@@ -29,14 +37,16 @@ export class GrpcError extends Error {
 
 /**
  * Answers one message with one. The handler returns encoded bytes, so that an answer made earlier costs nothing to send
- * again. `path` is as on the wire: `/envoy.service.auth.v3.Authorization/Check`.
+ * again. `path` is as on the wire: `/envoy.service.auth.v3.Authorization/Check`. With `refuse` a call may be answered unread.
  */
 export function unaryMethod<Request>(
   path: string,
   decode: (message: Buffer) => Request,
   handle: (request: Request, call: CallInfo) => Promise<Uint8Array> | Uint8Array,
+  refuse?: Refuse,
 ): GrpcMethod {
-  return { kind: 'unary', path, answer: (message, call) => handle(decodeOrRefuse(decode, message), call) };
+  const answer = (message: Buffer, call: CallInfo) => handle(decodeOrRefuse(decode, message), call);
+  return { kind: 'unary', path, answer, ...(refuse && { refuse }) };
 }
 
 /** Takes in a stream of messages and answers once, at its end. The next message is read when the one before is handled. */

@@ -12,6 +12,8 @@ export interface LoadShedderOptions {
 }
 
 export interface LoadShedder {
+  /** Whether `tryEnter` would let a call in. */
+  hasRoom(nowMs: number): boolean;
   /** Whether there is room for one more call. Who was let in calls `leave` once. `nowMs` is monotonic (`performance.now()`). */
   tryEnter(nowMs: number): boolean;
   leave(): void;
@@ -43,11 +45,16 @@ export function createLoadShedder(options: LoadShedderOptions): LoadShedder {
   }, ROUND_MS);
   timer.unref();
 
+  const hasRoom = (nowMs: number): boolean => {
+    if (inFlight >= maxInFlight) return false;
+    // A round that began in time and is long is one pause, however long.
+    return roundStartedMs <= lateSinceMs || nowMs - roundStartedMs <= maxRoundMs || nowMs - lateSinceMs <= maxLateMs;
+  };
+
   return {
+    hasRoom,
     tryEnter(nowMs) {
-      // A round that began in time and is long is one pause, however long.
-      const isOverloaded = roundStartedMs > lateSinceMs && nowMs - roundStartedMs > maxRoundMs && nowMs - lateSinceMs > maxLateMs;
-      if (inFlight >= maxInFlight || isOverloaded) return false;
+      if (!hasRoom(nowMs)) return false;
       inFlight++;
       return true;
     },

@@ -62,8 +62,23 @@ export async function startUnaryServer(options: UnaryServerOptions): Promise<Una
     settings: maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams },
   });
   const sessions = watchSessions(server, options);
+  const refusal = createRefusing(options);
   const answer = createAnswering(options);
-  server.on('stream', (stream, headers) => take(stream, headers, options.maxReceiveBytes, answer));
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => {}); // The caller has gone: there is nobody to tell.
+    if (headers[':method'] !== 'POST' || !isGrpc(headers['content-type'])) {
+      stream.respond({ ':status': 415 }, { endStream: true });
+      stream.close(constants.NGHTTP2_NO_ERROR);
+      return;
+    }
+    const refused = refusal(headers);
+    if (refused === undefined) {
+      take(stream, headers, options.maxReceiveBytes, answer);
+      return;
+    }
+    stream.resume();
+    reply(stream, refused);
+  });
   const address = await bind(server, options.listen);
   return {
     address,
@@ -77,16 +92,24 @@ export async function startUnaryServer(options: UnaryServerOptions): Promise<Una
   };
 }
 
+/** What a method answers to a call without its message, if it does. */
+function createRefusing({ methods, onFailure }: UnaryServerOptions): (headers: IncomingHttpHeaders) => Uint8Array | undefined {
+  const byPath = new Map(methods.map(({ path, refuse }) => [path, refuse]));
+  return (headers) => {
+    const path = headers[':path'] ?? '';
+    try {
+      return byPath.get(path)?.(new CallHeaders(headers));
+    } catch (error) {
+      onFailure(error, path);
+      return undefined;
+    }
+  };
+}
+
 type Answering = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, message: Buffer) => void;
 
 /** Gathers the one message of a call. Most come in one piece, together with their headers. */
 function take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, maxBytes: number, answer: Answering): void {
-  stream.on('error', () => {}); // The caller has gone: there is nobody to tell.
-  if (headers[':method'] !== 'POST' || !isGrpc(headers['content-type'])) {
-    stream.respond({ ':status': 415 }, { endStream: true });
-    stream.close(constants.NGHTTP2_NO_ERROR);
-    return;
-  }
   let body: Buffer | undefined;
   let isAnswered = false;
   stream.on('data', (chunk: Buffer) => {

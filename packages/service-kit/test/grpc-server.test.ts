@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import { GrpcError, type GrpcMethod } from '@tollgate/service-kit/grpc';
+import { type CallInfo, clientStreamMethod, GrpcError, type GrpcMethod } from '@tollgate/service-kit/grpc';
 import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from '@tollgate/service-kit/grpc-server';
 import { parseListenAddress } from '@tollgate/service-kit/listen-address';
 import { type ListenAddress, SettingsError } from '@tollgate/service-kit/settings';
@@ -81,6 +81,26 @@ test('a handler reads the headers of its call', async () => {
   };
   const { client } = await serve([method]);
   expect((await client.unary(method.path, '', { 'x-request-id': 'r-1' })).toString()).toBe('r-1 undefined');
+});
+
+test.each([
+  ['alone', []],
+  [
+    'beside a stream, so that another server stands under it',
+    [
+      clientStreamMethod(
+        '/test.Echo/Stream',
+        (bytes: Buffer) => bytes,
+        async () => Buffer.alloc(0),
+      ),
+    ],
+  ],
+])('a method that refuses calls unread answers them by itself, %s', async (_, others) => {
+  const refuse = (call: CallInfo) => (call.header('x-full') === undefined ? undefined : Buffer.from('full'));
+  const method: GrpcMethod = { kind: 'unary', path: '/test.Echo/Refuse', answer: (message) => message, refuse };
+  const { client } = await serve([method, ...others]);
+  expect((await client.unary(method.path, 'hello', { 'x-full': '1' })).toString()).toBe('full');
+  expect((await client.unary(method.path, 'hello')).toString()).toBe('hello');
 });
 
 test('a GrpcError reaches the caller as it is, thrown at once or later', async () => {

@@ -135,6 +135,24 @@ test('an error of ours is told to nobody but us, one for the caller in words', a
   expect([second.status, decodeURIComponent(String(second.headers['grpc-message']))]).toEqual(['14', 'Später, 100 % sicher.']);
 });
 
+test('a call that is refused unread gets its answer at once, though its message never ends, and the next one is served', async () => {
+  let isFull = true;
+  let read = 0;
+  const answer = (message: Buffer) => {
+    read++;
+    return message;
+  };
+  const refuse = () => (isFull ? Buffer.from('full') : undefined);
+  const session = client(await serve({ methods: [{ kind: 'unary', path: PATH, answer, refuse }] }));
+  for (let i = 0; i < 3; i++) {
+    const { status, body } = await call(session, [Buffer.from([0, 0])]);
+    expect([status, body.subarray(5).toString()]).toEqual(['0', 'full']);
+  }
+  expect(read).toBe(0);
+  isFull = false;
+  expect((await call(session, [frame('hello')])).body.subarray(5).toString()).toBe('hello');
+});
+
 test('beyond the most calls in flight a call is refused at once, health is not', async () => {
   const waiting: (() => void)[] = [];
   const answer = (message: Buffer) => new Promise<Buffer>((resolve) => waiting.push(() => resolve(message)));

@@ -1,0 +1,128 @@
+/**
+ * What does a cached key take? The cache of authz is filled with records as the database hands them out, each with its encoded
+ * answer, in a process that does nothing else. Memory is counted after a collection of garbage.
+ */
+import { hash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { allowedResponse } from '@tollgate/authz-service/grpc/check-response';
+import { createRecordCache } from '@tollgate/cache/record-cache';
+import { hashApiKey } from '@tollgate/domain/api-key';
+import type { KeyRecord } from '@tollgate/domain/judge-key';
+import { startPostgres } from '@tollgate/embedded/embedded-postgres';
+import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
+import { findKeysByHash } from '@tollgate/postgres/api-keys';
+import { type Database, openDatabase } from '@tollgate/postgres/database';
+import { importApiKeys } from '@tollgate/postgres/import-api-keys';
+import { migrateUp } from '@tollgate/postgres/migrate';
+import { createOrganization } from '@tollgate/postgres/organizations';
+import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
+import { type KeyMemory, keyMemoryReport } from './key-memory-report.js';
+import { provenance } from './provenance.js';
+import { writeSection } from './results-page.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SIZES = [100_000, 1_000_000];
+/** Rows of the database that are read again and again: each reading makes records of its own. */
+const STORED_KEYS = 500;
+const ORGANIZATIONS = 100;
+const SCOPES = ['orders:read', 'orders:write'];
+const ACTOR = 'bench';
+const NOW_MS = Date.now();
+/** They stay: a cache that went away while the next one grows would be counted as room that it does not take. */
+const caches: unknown[] = [];
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+await removeDeadRuns();
+const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
+await claimFolder(folder, process.pid);
+try {
+  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
+  await migrateUp({ url: postgres.url, folder: join(ROOT, 'migrations') });
+  const db = openDatabase({
+    url: postgres.url,
+    maxConnections: 1,
+    connectTimeoutMs: 5_000,
+    statementTimeoutMs: 60_000,
+    applicationName: 'tollgate bench',
+    onError: (error) => console.error(error),
+  });
+  const hashes = await storeKeys(db);
+  const measured: KeyMemory[] = [];
+  for (const keys of SIZES) measured.push(await fill(db, hashes, keys));
+  await db.close();
+  await postgres.close();
+  const versions = `Node.js ${process.version}, PostgreSQL ${postgres.version}`;
+  const report = keyMemoryReport(
+    measured,
+    { scopes: SCOPES.length, organizations: ORGANIZATIONS },
+    await provenance(ROOT, versions, 'key-memory'),
+  );
+  console.info(`\n${report}`);
+  await writeSection(join(ROOT, 'bench', 'results.md'), report);
+} finally {
+  await endRecordedOrphans(folder);
+  await rm(folder, { recursive: true, force: true });
+}
+process.exit();
+
+async function storeKeys(db: Database): Promise<string[]> {
+  for (let i = 0; i < ORGANIZATIONS; i++)
+    await createOrganization(db, { name: `Bench ${i}`, plan: 'premium', billingAnchorDay: 1 }, ACTOR);
+  const rows = Array.from({ length: STORED_KEYS }, (_, i) => ({
+    line: i + 1,
+    row: {
+      ...{ organization: `Bench ${i % ORGANIZATIONS}`, name: `bench ${i}`, environment: 'live' as const, scopes: SCOPES },
+      ...{ keyHash: hashApiKey(`bench ${i}`), prefix: 'sk_live_benc' },
+    },
+  }));
+  await importApiKeys(db, rows, { isDryRun: false, skipBad: false }, ACTOR);
+  return rows.map(({ row }) => row.keyHash);
+}
+
+/** Throws where the cache does not hold every key that it was to hold. */
+async function fill(db: Database, hashes: readonly string[], keys: number): Promise<KeyMemory> {
+  const before = memory();
+  let batch: readonly KeyRecord[] = [];
+  let next = 0;
+  const cache = createRecordCache<KeyRecord>({
+    ...{ max: keys, ttlMs: 900_000, refreshAheadMs: 180_000, negativeMax: 50_000, negativeTtlMs: 5_000, maxLoads: 10_000 },
+    load: async () => batch[next++ % batch.length],
+  });
+  caches.push(cache);
+  let answerBytes = 0;
+  for (let first = 0; first < keys; first += hashes.length) {
+    batch = [...(await findKeysByHash(db, hashes)).values()];
+    for (let i = first; i < first + batch.length; i++) {
+      const key = await cache.load(keyHash(i), NOW_MS);
+      if (key === undefined) throw new Error('a key has no record');
+      answerBytes = allowedResponse(key, false).length;
+    }
+  }
+  batch = [];
+  const after = memory();
+  let held = 0;
+  for (let i = 0; i < keys; i++) if (cache.get(keyHash(i), NOW_MS) !== undefined) held++;
+  if (held !== keys || cache.size() !== keys) throw new Error(`${held} of ${keys} keys are held`);
+  const each = { heapBytes: (after.heap - before.heap) / keys, residentBytes: (after.resident - before.resident) / keys };
+  console.info(`${keys} keys: ${each.heapBytes.toFixed(0)} bytes each`);
+  return { keys, answerBytes, ...each };
+}
+
+function keyHash(i: number): string {
+  return hash('sha256', String(i), 'hex');
+}
+
+/** What is in use, inside and outside of V8's heap, and what the system has given. */
+function memory(): { heap: number; resident: number } {
+  collectGarbage();
+  collectGarbage();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heap: heapUsed + external, resident: rss };
+}
