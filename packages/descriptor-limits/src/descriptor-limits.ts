@@ -37,8 +37,8 @@ const NOTHING: Found = { applied: NONE, name: '', replaces: [] };
 /** What each descriptor of a call must pass, in their order; each is taken by itself, whatever becomes of the others. */
 export function appliedLimits(domain: string, rules: DomainRules, descriptors: readonly Descriptor[]): Applied[] {
   const found = descriptors.map((descriptor) => findOne(domain, rules, descriptor));
+  if (found.every(({ replaces }) => replaces.length === 0)) return found.map(({ applied }) => applied);
   const replaced = new Set(found.flatMap(({ replaces }) => replaces));
-  if (replaced.size === 0) return found.map(({ applied }) => applied);
   return found.map(({ applied, name }) => (applied.kind === 'limit' && name !== '' && replaced.has(name) ? NONE : applied));
 }
 
@@ -63,7 +63,7 @@ function ruled(
   const metric = metricName(domain, entries, matched);
   if (limit === 'unlimited') return { kind: 'unlimited', metric };
   const { name, isShadow, isQuota } = matched[matched.length - 1] as Rule;
-  const take = { organizationId: stateTag(domain, entries, matched), cost, limits: [storeLimit(limit)] };
+  const take = { organizationId: stateTag(domain, entries, matched), cost, limits: storeLimits(limit) };
   return { kind: 'limit', limit, name, isShadow, isQuota, metric, take };
 }
 
@@ -84,6 +84,18 @@ function ownLimited(
     take: { organizationId: stateTag(domain, entries), cost, limits },
   };
 }
+
+/** Worked out once a rule. */
+function storeLimits(limit: RuleLimit): readonly StoreLimit[] {
+  let limits = known.get(limit);
+  if (limits === undefined) {
+    limits = [storeLimit(limit)];
+    known.set(limit, limits);
+  }
+  return limits;
+}
+
+const known = new WeakMap<RuleLimit, readonly StoreLimit[]>();
 
 function storeLimit({ requestsPerUnit, unit, algorithm }: RuleLimit): StoreLimit {
   const seconds = UNIT_SECONDS[unit];

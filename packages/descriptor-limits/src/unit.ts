@@ -12,7 +12,3 @@ export const UNIT_SECONDS = {
 export type Unit = keyof typeof UNIT_SECONDS;
 
 export const UNITS = Object.keys(UNIT_SECONDS) as readonly Unit[];
-
-export function isUnit(text: string): text is Unit {
-  return Object.hasOwn(UNIT_SECONDS, text);
-}

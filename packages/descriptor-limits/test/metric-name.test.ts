@@ -46,5 +46,5 @@ test.each<[descriptor: string, rule: string, detailed: string | undefined]>([
   const entries = entriesOf(descriptor);
   const matched = findRule(rules, entries);
   if (matched === undefined) throw new Error('no rule');
-  for (let i = 0; i < 2; i++) expect(metricName('shop', entries, matched)).toEqual({ rule, detailed });
+  for (let i = 0; i < 2; i++) expect(metricName('shop', entries, matched)).toMatchObject({ rule, detailed });
 });
