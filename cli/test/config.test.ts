@@ -152,8 +152,27 @@ test('config validate names what is wrong, with exit code 1', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ valid: false, problems: [expect.stringContaining('"gone"')] });
 });
 
-test('config validate --ratelimit says that it cannot', async () => {
-  const { exitCode, stderr } = await runCli(['config', 'validate', '--ratelimit', 'limits.yaml'], { cwd });
-  expect(exitCode).toBe(1);
-  expect(stderr).toContain('not supported');
+test('config validate --ratelimit reads rules as the service does, from a file or a folder', async () => {
+  const folder = await mkdtemp(join(cwd, 'rules-'));
+  const rule = 'descriptors:\n  - { key: a, rate_limit: { unit: minute, requests_per_unit: 5 } }\n';
+  await writeFile(join(folder, 'a.yaml'), `domain: shop\n${rule}`);
+  await writeFile(join(folder, 'b.yml'), `domain: edge\n${rule}`);
+  const { exitCode, stdout } = await runHere(['config', 'validate', '--ratelimit', folder, '-o', 'json']);
+  expect(exitCode).toBe(0);
+  const printed = JSON.parse(stdout) as unknown;
+  expect(printed).toEqual({ path: folder, valid: true, domains: ['edge', 'shop'], rules: 2, problems: [] });
+  expect(fieldsOf(printed)).toEqual(fieldsOf(SHAPES['config validate --ratelimit']));
+
+  await writeFile(join(folder, 'b.yml'), 'domain: edge\ndescriptors:\n  - key: ""\n    unit: minute\n');
+  const bad = await runHere(['config', 'validate', '--ratelimit', folder]);
+  expect(bad.exitCode).toBe(1);
+  expect(bad.stdout).toMatch(/b\.yml:3: the descriptor needs a key/);
+  expect(bad.stdout).toMatch(/b\.yml:4: a descriptor has no field "unit"/);
+});
+
+test('config validate names a path that is not there, and wants one thing to look at', async () => {
+  const missing = await runHere(['config', 'validate', '--ratelimit', join(cwd, 'nothing')]);
+  expect(missing).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringContaining('is not there') });
+  expect(await runHere(['config', 'validate'])).toMatchObject({ exitCode: 2 });
+  expect(await runHere(['config', 'validate', '--envoy', 'a', '--ratelimit', 'b'])).toMatchObject({ exitCode: 2 });
 });

@@ -79,6 +79,7 @@ export const SHAPES = {
   },
   migrate: { name: '0001_organizations', state: 'applied', applied_at: '2026-11-23T09:59:48.123Z' },
   'config validate': { file: 'envoy.yaml', valid: true, envoy_version: '1.40.0', problems: [] },
+  'config validate --ratelimit': { path: 'rules.yaml', valid: true, domains: ['shop'], rules: 2, problems: [] },
   doctor: { check: 'database', status: 'ok', detail: 'PostgreSQL 18.4 answers', next_step: null },
 };
 

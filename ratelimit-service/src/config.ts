@@ -24,7 +24,8 @@ export const SETTINGS = {
   }),
   adminListen: field('ADMIN_LISTEN', listenAddress(), { default: '127.0.0.1:9102', describe: 'Health and /metrics over HTTP.' }),
   databaseUrl: secretField('DATABASE_URL', url('postgres', 'postgresql'), {
-    describe: 'PostgreSQL with organizations and limits.',
+    optional: true,
+    describe: 'PostgreSQL with organizations and limits; with RATELIMIT_CONFIG it may be left out.',
   }),
   databaseConnections: field('DATABASE_CONNECTIONS', integer({ min: 1, max: 100 }), {
     default: '2',
@@ -60,11 +61,10 @@ export const SETTINGS = {
     describe: 'Organizations whose limits are held in memory.',
   }),
   ...GRPC_SETTINGS,
-  descriptors: field(
-    'RATELIMIT_CONFIG',
-    text().refine(() => false, 'must not be set: this version serves the limits of organizations only'),
-    { optional: true, describe: 'Not supported yet.' },
-  ),
+  rulesPath: field('RATELIMIT_CONFIG', text(), {
+    optional: true,
+    describe: 'Rules for other domains than tollgate, in the YAML of envoyproxy/ratelimit: a file, or a folder with files.',
+  }),
   logLevel: LOG_LEVEL,
 };
 
@@ -77,7 +77,9 @@ export interface RateLimitConfig extends SettingsOf<typeof SETTINGS> {
 export function readConfig(env: Environment): RateLimitConfig {
   const needsRedis = env['RATELIMIT_STORE']?.trim() !== 'memory';
   const redisUrl = needsRedis ? { ...SETTINGS.redisUrl, isOptional: false } : SETTINGS.redisUrl;
-  const read = () => readGrpcSettings({ ...SETTINGS, redisUrl }, env);
+  const needsDatabase = !env['RATELIMIT_CONFIG']?.trim();
+  const databaseUrl = needsDatabase ? { ...SETTINGS.databaseUrl, isOptional: false } : SETTINGS.databaseUrl;
+  const read = () => readGrpcSettings({ ...SETTINGS, redisUrl, databaseUrl }, env);
   const problems = new Set([...problemsOf(read), ...problemsOf(() => redisServer(readSettings(REDIS_SETTINGS, env)))]);
   if (problems.size > 0) throw new SettingsError([...problems]);
   const settings = read();

@@ -1,27 +1,32 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRecordCache, type RecordCache } from '@tollgate/cache/record-cache';
+import { type FollowedRules, followRules, RulesRefused } from '@tollgate/descriptor-limits/follow-rules';
 import type { OrganizationLimits } from '@tollgate/domain/limits';
 import { createDegradingLimitStore, type DegradingLimitStore } from '@tollgate/limit-store/degrading-limit-store';
-import type { LimitStore } from '@tollgate/limit-store/limit-store';
+import type { LimitStore, TakeRequest } from '@tollgate/limit-store/limit-store';
 import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
 import { createRedisLimitStore } from '@tollgate/limit-store/redis/redis-limit-store';
 import { type ChangeFeed, followChanges } from '@tollgate/postgres/changes/change-feed';
 import { type Database, openConnections, openDatabase } from '@tollgate/postgres/database';
 import { findOrganizationLimits } from '@tollgate/postgres/limits';
-import { type Components, startAdminServer } from '@tollgate/service-kit/admin-server';
+import { startAdminServer } from '@tollgate/service-kit/admin-server';
 import { withDeadline } from '@tollgate/service-kit/deadline';
 import { createFailureLog } from '@tollgate/service-kit/failure-log';
 import { type GrpcServer, startGrpcServer } from '@tollgate/service-kit/grpc-server';
 import { grpcServing } from '@tollgate/service-kit/grpc-settings';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
-import { createMetrics } from '@tollgate/service-kit/metrics';
+import { createMetrics, type Metrics } from '@tollgate/service-kit/metrics';
+import { SettingsError } from '@tollgate/service-kit/settings';
 import { VERSION } from '@tollgate/service-kit/version';
 import type { RateLimitConfig } from './config.js';
 import { decide } from './decide.js';
 import { forgetChanged } from './forget-changed.js';
 import { type RateLimitOptions, rateLimit, SHOULD_RATE_LIMIT_PATH } from './grpc/rate-limit.js';
+import { type AnswerByRules, answerByRules } from './grpc/rule-limit.js';
+import { databaseState, rulesState, storeState } from './health.js';
 import { appliedLimits, createFindLimits, type FindLimits } from './limits.js';
 import { createRateLimitMetrics, type RateLimitMetrics } from './metrics.js';
+import { createRuleMetrics, type RuleMetrics } from './rule-metrics.js';
 
 export interface RateLimitService {
   address: string;
@@ -49,29 +54,25 @@ const MAX_WAITING_CALLS = 10_000;
 const CONNECTION_AGE_MS = 600_000;
 const CLOSE_GRACE_MS = 5_000;
 
-/** Starts the rate limiter: it serves at once, and lets through (fail open, marked) what it cannot judge yet. */
+/**
+ * Starts the rate limiter: it serves at once, and lets through (fail open, marked) what it cannot judge yet. Throws a
+ * SettingsError where its rules are refused.
+ */
 export async function startRateLimitService(
   config: RateLimitConfig,
   overrides: RateLimitOverrides = {},
 ): Promise<RateLimitService> {
   const log = overrides.log ?? createLogger({ service: 'ratelimit', level: config.logLevel });
   const metrics = createMetrics('ratelimit');
-  const db = openDatabase({
-    url: config.databaseUrl,
-    maxConnections: config.databaseConnections,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    statementTimeoutMs: config.lookupTimeoutMs,
-    applicationName: 'tollgate ratelimit',
-    onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
-  });
   const logFailure = createFailureLog(log);
-  const cache = openCache(config, db, (error) => logFailure(error, 'refresh', Date.now()));
+  const rules = config.rulesPath === undefined ? undefined : await openRules(config.rulesPath, log, metrics);
+  const organizations = openOrganizations(config, log, (error) => logFailure(error, 'refresh', Date.now()));
   const store = openStore(config, log);
-  const changes = followLimits(config.databaseUrl, cache, log);
   const told = createRateLimitMetrics(metrics, store.isDegraded);
   const shouldRateLimit = rateLimit({
     now: Date.now,
-    decide: createDecide(createFindLimits(cache), store, told),
+    byRules: rules && createByRules(rules, store, told),
+    decide: createDecide(organizations?.findLimits ?? noOrganizations, store, told),
     onDecision(outcome) {
       told.onDecision(outcome);
       if (outcome.kind === 'failed') logFailure(outcome.error, SHOULD_RATE_LIMIT_PATH, Date.now());
@@ -83,9 +84,9 @@ export async function startRateLimitService(
   const release = async (): Promise<void> => {
     isClosing = true;
     await grpc?.close(CLOSE_GRACE_MS);
-    await changes.close();
+    rules?.followed.close();
+    await organizations?.close();
     await store.close();
-    await db.close();
   };
   try {
     const limits = { maxInFlight: MAX_WAITING_CALLS, maxConnectionAgeMs: CONNECTION_AGE_MS };
@@ -103,10 +104,14 @@ export async function startRateLimitService(
       version: VERSION,
       log,
       isReady: () => !isClosing,
-      components: async () => componentsOf(changes.trust() !== 'unreachable', store.isDegraded(), config.storeDown),
+      components: async () => ({
+        ...(organizations && { database: databaseState(organizations.isConnected()) }),
+        ...(rules && { rules: rulesState(rules.followed.problems(), rules.followed.ruleCount(), rules.followed.rules().size) }),
+        store: storeState(store.isDegraded(), config.storeDown),
+      }),
     });
     const close = (): Promise<void> => release().finally(() => admin.close());
-    const ready = changes.caughtUp.then(() => warmUp(db, store));
+    const ready = Promise.all([organizations?.ready, reach(store)]).then(() => {});
     return { address: grpc.address, adminAddress: admin.address, ready, close };
   } catch (error) {
     await release();
@@ -143,16 +148,87 @@ function openCache(
   });
 }
 
-function componentsOf(isConnected: boolean, isDegraded: boolean, storeDown: RateLimitConfig['storeDown']): Components {
+/** The rules of RATELIMIT_CONFIG, followed as they change. */
+async function openRules(path: string, log: Logger, metrics: Metrics): Promise<Rules> {
+  const followed = await followRules({
+    path,
+    onLoaded(ruleCount) {
+      told.onReload('loaded');
+      log.info({ ruleCount }, 'new rules are in force');
+    },
+    onKept(problems) {
+      told.onReload('refused');
+      log.error({ problems }, 'new rules are refused: the last good ones stay in force');
+    },
+  }).catch((error: unknown) => {
+    throw error instanceof RulesRefused ? new SettingsError(error.problems.map((each) => `RATELIMIT_CONFIG: ${each}`)) : error;
+  });
+  const told = createRuleMetrics(metrics, followed.ruleCount);
+  return { followed, told };
+}
+
+interface Rules {
+  followed: FollowedRules;
+  told: RuleMetrics;
+}
+
+function createByRules({ followed, told }: Rules, store: DegradingLimitStore, answered: RateLimitMetrics): AnswerByRules {
+  const take = async (request: TakeRequest) => {
+    const startMs = performance.now();
+    const taken = await store.take(request);
+    answered.onStoreAnswer(performance.now() - startMs);
+    return taken;
+  };
+  return answerByRules({ rules: followed.rules, take, now: Date.now, told });
+}
+
+/** The limits of organizations, which need the database. */
+interface Organizations {
+  findLimits: FindLimits;
+  isConnected(): boolean;
+  /** The first changes were read, and a connection has answered or was waited for long enough. */
+  ready: Promise<void>;
+  close(): Promise<void>;
+}
+
+function openOrganizations(
+  config: RateLimitConfig,
+  log: Logger,
+  onRefreshError: (error: unknown) => void,
+): Organizations | undefined {
+  const { databaseUrl } = config;
+  if (databaseUrl === undefined) return undefined;
+  const db = openDatabase({
+    url: databaseUrl,
+    maxConnections: config.databaseConnections,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    statementTimeoutMs: config.lookupTimeoutMs,
+    applicationName: 'tollgate ratelimit',
+    onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+  });
+  const cache = openCache(config, db, onRefreshError);
+  const changes = followLimits(databaseUrl, cache, log);
   return {
-    database: isConnected
-      ? { status: 'ok' }
-      : { status: 'degraded', detail: 'the database is unreachable; the last known limits stay in force' },
-    store: isDegraded
-      ? { status: 'degraded', detail: `the store is gone; RATELIMIT_STORE_DOWN=${storeDown} decides` }
-      : { status: 'ok' },
+    findLimits: createFindLimits(cache),
+    isConnected: () => changes.trust() !== 'unreachable',
+    // Envoy waits 50 ms for us: the first caller should not be the one who pays for opening connections.
+    ready: changes.caughtUp
+      .then(() => openConnections(db, 1))
+      .then(
+        () => {},
+        () => {},
+      ),
+    async close() {
+      await changes.close();
+      await db.close();
+    },
   };
 }
+
+/** Without a database nobody knows them, and a call for one is a mistake in the settings, not somebody without limits. */
+const noOrganizations: FindLimits = () => {
+  throw new Error('the domain tollgate needs DATABASE_URL, which is not set: only the rules of RATELIMIT_CONFIG are served');
+};
 
 function followLimits(databaseUrl: string, cache: RecordCache<OrganizationLimits>, log: Logger): ChangeFeed {
   return followChanges({
@@ -162,11 +238,6 @@ function followLimits(databaseUrl: string, cache: RecordCache<OrganizationLimits
     onTrust: (trust) => log.info({ trust }, 'the trust in cached limits has changed'),
     onError: (error) => log.warn({ err: error }, 'changes cannot be followed'),
   });
-}
-
-/** Envoy waits 50 ms for us: the first caller should not be the one who pays for opening connections. */
-async function warmUp(db: Database, store: LimitStore): Promise<void> {
-  await Promise.allSettled([openConnections(db, 1), reach(store)]);
 }
 
 async function reach(store: LimitStore): Promise<void> {

@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freshDatabase } from '@tollgate/testing/database';
 import { until } from '@tollgate/testing/until';
@@ -41,13 +44,22 @@ test('every mistake is told together by its name, and no secret is shown', async
     REDIS_URL: 'http://:hunter2@redis',
     RATELIMIT_STORE_DOWN: 'panic',
     RATELIMIT_INSTANCES: '0',
-    RATELIMIT_CONFIG: 'limits.yaml',
     TLS_KEY_FILE: '/etc/tollgate/key.pem',
   });
   expect(await exited).toBe(78);
-  const names = ['DATABASE_URL', 'REDIS_URL', 'RATELIMIT_STORE_DOWN', 'RATELIMIT_INSTANCES', 'RATELIMIT_CONFIG', 'TLS_CERT_FILE'];
+  const names = ['DATABASE_URL', 'REDIS_URL', 'RATELIMIT_STORE_DOWN', 'RATELIMIT_INSTANCES', 'TLS_CERT_FILE'];
   for (const name of names) expect(output.stderr).toContain(name);
   expect(output.stderr + output.stdout).not.toContain('hunter2');
+});
+
+test('bad rules are told with file and line, and exit with 78', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tollgate-rules-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'rules.yaml'), 'domain: shop\ndescriptors:\n  - key: ""\n    unit: minute\n');
+  const { output, exited } = run({ RATELIMIT_CONFIG: folder, RATELIMIT_STORE: 'memory' });
+  expect(await exited).toBe(78);
+  expect(output.stderr).toMatch(/RATELIMIT_CONFIG: .*rules\.yaml:3: the descriptor needs a key/);
+  expect(output.stderr).toMatch(/rules\.yaml:4: a descriptor has no field "unit"/);
 });
 
 test('the built service says where it is ready, serves its pages, and ends with 0 when it is told to stop', async () => {

@@ -1,3 +1,5 @@
+import { findRule } from '@tollgate/descriptor-limits/find-rule';
+import { readRuleSet } from '@tollgate/descriptor-limits/rule-set';
 import { hashApiKey } from '@tollgate/domain/api-key';
 import { createCsvReader, csvLine } from '@tollgate/domain/csv';
 import { createKeyFileReader, type KeyFileFormat, keyFileHeader, keyFileLine } from '@tollgate/domain/key-file';
@@ -170,5 +172,44 @@ fuzz('a file of routes', (random) => {
     if (random.chance(0.05)) expect(parse(yaml)).toHaveProperty('static_resources');
   } catch (error) {
     if (!(error instanceof EnvoyConfigError)) throw error;
+  }
+});
+
+const RULES = [
+  `domain: shop
+algorithm: fixed_window
+descriptors:
+  - key: user
+    rate_limit: &a { unit: minute, requests_per_unit: 10, name: all }
+  - key: path
+    value: /a/*
+    share_threshold: true
+    descriptors:
+      - { key: method, value: GET, shadow_mode: true, rate_limit: { <<: *a, replaces: [ { name: all } ] } }
+`,
+  '{"domain":"edge","descriptors":[{"key":"user","rate_limit":{"unlimited":true}}]}',
+  `domain: ${PASSWORD}\ndescriptors:\n  - { key: a, value: "https://u:${PASSWORD}@x" }\n`,
+];
+const RULE_WORDS = [
+  ...['domain: ', 'descriptors: ', 'key: ', 'value: ', 'rate_limit: ', 'unit: ', 'requests_per_unit: ', 'replaces: ', 'name: '],
+  ...['algorithm: ', 'metadata: ', '*', '-1', '0.5', '1e9', 'null', '__proto__: ', 'constructor: ', 'tollgate', 'minute', 'true'],
+  ...YAML_WORDS,
+];
+
+fuzz('files of rules', (random) => {
+  const text = () =>
+    mutatedText(random.pick(RULES), { others: RULES, words: RULE_WORDS }, random).slice(0, MAX_ROUTES_CHARACTERS);
+  const read = readRuleSet([
+    { name: 'a.yaml', text: text() },
+    { name: 'b.yaml', text: text() },
+  ]);
+  if (read.kind === 'refused') {
+    expect(read.problems.length).toBeGreaterThan(0);
+    for (const problem of read.problems) expect(problem).toMatch(/^[ab]\.yaml:\d+: /);
+    return;
+  }
+  for (const { rules } of read.rules.values()) {
+    const rule = findRule(rules, [{ key: 'user', value: 'ann' }])?.[0];
+    if (rule?.limit !== undefined && rule.limit !== 'unlimited') expect(rule.limit.requestsPerUnit).toBeGreaterThanOrEqual(0);
   }
 });

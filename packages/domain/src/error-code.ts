@@ -43,6 +43,12 @@ export function insufficientScopeBody(missing: readonly string[], requestId: str
   return bodyOf('insufficient_scope', message, requestId, now, { missing });
 }
 
+/** The error of a limit that is not an organization's; `unit` is a word such as hour. */
+export function rateLimitedBody(unit: string, requestId: string | null, now: Date, details: Record<string, unknown>): ErrorBody {
+  const message = `Too many requests: the rate limit of this ${unit} is used up.`;
+  return bodyOf('rate_limit_exceeded', message, requestId, now, details);
+}
+
 function bodyOf(
   code: ErrorCode,
   message: string,

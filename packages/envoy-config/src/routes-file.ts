@@ -1,5 +1,6 @@
 /** Several APIs behind one gateway: a list of routes in YAML 1.2, hence in JSON too. */
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, type ParsedNode, parseDocument } from 'yaml';
+import { openYamlFile, problemLines, startOf, type YamlFile } from '@tollgate/yaml-file/yaml-file';
+import { isMap, isScalar, isSeq, type Node } from 'yaml';
 import { routeFaults } from './check-config.js';
 import type { GatewayRoute } from './options.js';
 
@@ -11,41 +12,25 @@ export type RoutesFile = { kind: 'routes'; routes: GatewayRoute[] } | { kind: 'r
  * carries its unit (`200ms`, `15s`, `10m`, `1h`). What is not known is refused, since a misspelt `scope` would open a route.
  */
 export function parseRoutesFile(text: string, fileName: string): RoutesFile {
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, uniqueKeys: true, prettyErrors: false });
-  const problems: Problem[] = [];
-  const problem: Report = (at, what) => problems.push({ line: lineCounter.linePos(at).line, what });
-  for (const { pos, message } of [...document.errors, ...document.warnings]) problem(pos[0], sentence(message));
-
-  const resolve: Resolve = (node) => (isAlias(node) ? node.resolve(document) : isNode(node) ? node : undefined);
-  const routes = problems.length === 0 ? routesIn(document.contents, resolve, problem) : [];
-  if (problems.length === 0) return { kind: 'routes', routes };
-  problems.sort((a, b) => a.line - b.line);
-  return { kind: 'refused', problems: problems.map(({ line, what }) => `${fileName}:${line}: ${what}`) };
+  const file = openYamlFile(text);
+  const routes = file.problems.length === 0 ? routesIn(file) : [];
+  if (file.problems.length === 0) return { kind: 'routes', routes };
+  return { kind: 'refused', problems: problemLines(fileName, file.problems) };
 }
 
-interface Problem {
-  line: number;
-  what: string;
-}
-/** `at` is an offset in the text. */
-type Report = (at: number, what: string) => void;
-type Resolve = (node: unknown) => Node | undefined;
-
-function routesIn(contents: ParsedNode | null, resolve: Resolve, problem: Report): GatewayRoute[] {
-  const list = resolve(contents);
-  if (!isSeq(list) || list.items.length === 0) {
-    problem(startOf(list), 'the file must hold a list of routes, each with a name, a prefix and an upstream');
+function routesIn({ root, resolve, report }: YamlFile): GatewayRoute[] {
+  if (!isSeq(root) || root.items.length === 0) {
+    report(startOf(root), 'the file must hold a list of routes, each with a name, a prefix and an upstream');
     return [];
   }
-  const found = list.items.flatMap((item) => {
-    const route = routeIn(item, resolve, problem);
+  const found = root.items.flatMap((item) => {
+    const route = routeIn(item, resolve, report);
     return route === undefined ? [] : [{ route, at: startOf(item) }];
   });
   for (const field of ['name', 'prefix'] as const) {
     const seen = new Set<string>();
     for (const { route, at } of found) {
-      if (seen.has(route[field])) problem(at, `another route has the ${field} ${JSON.stringify(route[field])} already`);
+      if (seen.has(route[field])) report(at, `another route has the ${field} ${JSON.stringify(route[field])} already`);
       seen.add(route[field]);
     }
   }
@@ -53,11 +38,11 @@ function routesIn(contents: ParsedNode | null, resolve: Resolve, problem: Report
 }
 
 /** Undefined where the route cannot be told; the problem is reported then. */
-function routeIn(item: unknown, resolve: Resolve, problem: Report): GatewayRoute | undefined {
+function routeIn(item: unknown, resolve: YamlFile['resolve'], report: YamlFile['report']): GatewayRoute | undefined {
   const at = startOf(item);
   const map = resolve(item);
   if (!isMap(map)) {
-    problem(at, 'a route must be a group of fields such as name, prefix and upstream');
+    report(at, 'a route must be a group of fields such as name, prefix and upstream');
     return undefined;
   }
   const route: Partial<GatewayRoute> = {};
@@ -67,14 +52,14 @@ function routeIn(item: unknown, resolve: Resolve, problem: Report): GatewayRoute
     const fault = setField(route, name, resolve(value));
     if (fault === undefined) continue;
     isWhole = false;
-    problem(startOf(value ?? key, startOf(key)), fault);
+    report(startOf(value ?? key, startOf(key)), fault);
   }
   const given = new Set(map.items.map(({ key }) => (isScalar(key) ? String(key.value) : '')));
   const missing = NEEDED.filter((name) => !given.has(name));
-  if (missing.length > 0) problem(at, `the route needs ${missing.join(', ')}`);
+  if (missing.length > 0) report(at, `the route needs ${missing.join(', ')}`);
   if (!isWhole || missing.length > 0) return undefined;
   const whole = route as GatewayRoute;
-  for (const fault of routeFaults(whole)) problem(at, `route ${JSON.stringify(whole.name)}: ${fault}`);
+  for (const fault of routeFaults(whole)) report(at, `route ${JSON.stringify(whole.name)}: ${fault}`);
   return whole;
 }
 
@@ -116,13 +101,4 @@ function setTimeoutMs(route: Partial<GatewayRoute>, value: unknown) {
   if (msPerUnit === undefined) return 'timeout must be a duration with its unit, such as 200ms, 15s or 10m';
   route.timeoutMs = Number(count) * msPerUnit;
   return undefined;
-}
-
-function startOf(node: unknown, otherwise = 0): number {
-  return isNode(node) ? (node.range?.[0] ?? otherwise) : otherwise;
-}
-
-/** The library's messages may show the line's text, which may hold a password in a URL. */
-function sentence(message: string): string {
-  return (message.split('\n')[0] ?? message).replace(/:\/\/\S*/g, '://…');
 }

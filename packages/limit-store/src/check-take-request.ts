@@ -15,6 +15,7 @@ export function checkTakeRequest({ organizationId, cost, limits }: TakeRequest):
 function isCountable(limit: StoreLimit): boolean {
   if (limit.kind === 'rate') return limit.perMinute > 0 && limit.perMinute < Infinity && isCount(limit.burst);
   if (!isCount(limit.quota)) return false;
+  if (limit.kind === 'window') return Number.isSafeInteger(limit.lengthMs) && limit.lengthMs > 0;
   return limit.window === 'day' || (Number.isInteger(limit.anchorDay) && limit.anchorDay >= 1 && limit.anchorDay <= 31);
 }
 

@@ -8,12 +8,17 @@ export type StoreLimit =
   /** `burst` is the bucket's size; `perMinute` is above 0 and may be a fraction (10 an hour, one instance's share). */
   | { kind: 'rate'; id: string; perMinute: number; burst: number }
   | { kind: 'quota'; id: string; quota: number; window: 'day' }
-  | { kind: 'quota'; id: string; quota: number; window: 'month'; anchorDay: number };
+  | { kind: 'quota'; id: string; quota: number; window: 'month'; anchorDay: number }
+  /**
+   * A fixed window that begins at a multiple of its length since 1970. It counts as envoyproxy/ratelimit does: what it
+   * denies too, so that a cost which does not fit uses up the rest; and once it has denied, a look is denied as well.
+   */
+  | { kind: 'window'; id: string; quota: number; lengthMs: number };
 
 export interface TakeRequest {
   /** Not empty and without braces, which part the key in Redis. */
   organizationId: string;
-  /** What the request costs, a whole number; 0 looks and takes nothing. */
+  /** What the request costs, a whole number; 0 looks and takes nothing, and is denied by no limit but a window. */
   cost: number;
   /** No two of one id. */
   limits: readonly StoreLimit[];
@@ -23,7 +28,7 @@ export interface TakeRequest {
 export interface LimitState {
   /** Whole requests left. */
   remaining: number;
-  /** When the bucket is full, or when the quota starts anew. */
+  /** When the bucket is full, or when the quota or window starts anew. */
   resetAtMs: number;
   /**
    * What stood in the way of this cost: how long until it fits this limit, rounded up; 0 where it fitted; Infinity where it
@@ -33,7 +38,7 @@ export interface LimitState {
 }
 
 export interface TakeResult {
-  /** False: no limit was touched. */
+  /** False: no limit was touched but windows, which count what is denied. */
   isAllowed: boolean;
   /** One for each limit asked for, in that order. */
   states: readonly LimitState[];
@@ -43,7 +48,7 @@ export interface TakeResult {
 
 export interface LimitStore {
   /**
-   * Takes the cost from every limit, or from none. Rejects with StoreUnavailable where the store cannot answer in its
+   * Takes the cost from every limit, or from none (but windows, see StoreLimit). Rejects with StoreUnavailable where the store cannot answer in its
    * deadline (the take may have happened all the same), with RangeError where the request itself is senseless.
    */
   take(request: TakeRequest): Promise<TakeResult>;

@@ -34,6 +34,17 @@ export const anyLimits: fc.Arbitrary<StoreLimit[]> = fc.uniqueArray(fc.oneof(any
   maxLength: 4,
 });
 
+export const anyWindow = fc.record({
+  kind: fc.constant('window' as const),
+  id: fc.constant('window'),
+  quota,
+  lengthMs: fc.constantFrom(1_000, 60_000, 3_600_000, 604_800_000, 31_536_000_000),
+});
+/** A window that a call may have beside other limits. */
+export const anyLimitsAndWindow: fc.Arbitrary<StoreLimit[]> = fc
+  .tuple(anyLimits, fc.option(anyWindow, { nil: undefined }))
+  .map(([limits, window]) => (window === undefined ? limits : [...limits.slice(0, 3), window]));
+
 export const anyCost = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 1, max: 4 }) }, fc.integer({ min: 0, max: 40 }));
 
 const shortMs = fc.double({ min: 0, max: 50, noNaN: true });

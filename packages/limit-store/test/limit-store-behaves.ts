@@ -5,6 +5,9 @@ import { afterEach, beforeEach, describe, test } from 'vitest';
 import type { LimitState, LimitStore, StoreLimit, TakeResult } from '../src/limit-store.js';
 import { type Passed, worstExcess } from './window-bound.js';
 
+/** Windows of this length end once a year, so hardly ever in the middle of a test. */
+const YEAR_MS = 31_536_000_000;
+
 export interface Subject {
   store: LimitStore;
   /** Lets at least so much of the store's own time pass. */
@@ -160,6 +163,60 @@ export const PROMISES: Record<string, (subject: Subject) => Promise<void>> = {
     for (const { waitMs, resetAtMs } of states) assert.ok(Math.abs(nowMs + waitMs - resetAtMs) <= 1, 'waits for the end');
   },
 
+  async 'a window lets its quota through, begins at a multiple of its length, and begins anew when it ends'({ store, advance }) {
+    const lengthMs = 400;
+    const take = taker(store, [window(3, lengthMs)]);
+    for (let round = 0; round < 3; round++) {
+      let [result, passed] = [await take(1), 0];
+      const endMs = only(result).resetAtMs;
+      assert.equal(endMs % lengthMs, 0);
+      for (; result.isAllowed; result = await take(1)) passed++;
+      if (only(result).resetAtMs !== endMs) continue; // it ended meanwhile
+      assert.equal(passed, 3);
+      assert.ok(Math.abs(result.nowMs + only(result).waitMs - endMs) <= 1, 'waits for the end');
+      await advance(only(result).waitMs);
+    }
+    assert.equal((await take(1)).isAllowed, true);
+  },
+
+  async 'a window counts what it denies, and then denies a look as well'({ store }) {
+    const take = taker(store, [window(10, YEAR_MS)]);
+    const look = await take(0);
+    assert.deepEqual([look.isAllowed, only(look).remaining], [true, 10]);
+    assert.equal(only(await take(8)).remaining, 2);
+    assert.deepEqual([(await take(2)).isAllowed, (await take(0)).isAllowed], [true, true]);
+    const denied = await take(5);
+    assert.deepEqual([denied.isAllowed, only(denied).remaining], [false, 0]);
+    const lookAgain = await take(0);
+    assert.deepEqual(
+      [lookAgain.isAllowed, lookAgain.nowMs + only(lookAgain).waitMs >= only(lookAgain).resetAtMs - 1],
+      [false, true],
+    );
+  },
+
+  async 'a cost that does not fit uses up what was left of a window, and one above it never fits'({ store }) {
+    const take = taker(store, [window(10, YEAR_MS)]);
+    await take(8);
+    await take(5);
+    assert.equal((await take(1)).isAllowed, false);
+    assert.equal(only(await taker(store, [window(10, YEAR_MS)])(11)).waitMs, Infinity);
+  },
+
+  async 'a window counts what another limit denies; the other limit does not count what a window denies'({ store }) {
+    const take = taker(store, [rate(1, 3), window(5, YEAR_MS)]);
+    const denied = await take(4);
+    assert.deepEqual([denied.isAllowed, ...denied.states.map(remaining)], [false, 3, 1]);
+    assert.deepEqual((await take(2)).states.map(remaining), [3, 0]);
+  },
+
+  async 'one request a year is one, and comes back after a year'({ store }) {
+    const take = taker(store, [rate(60 / (YEAR_MS / 1000), 1)]);
+    const taken = await take(1);
+    assert.ok(Math.abs(only(taken).resetAtMs - taken.nowMs - YEAR_MS) <= 1, 'full after a year');
+    const { waitMs } = only(await take(1));
+    assert.ok(waitMs <= YEAR_MS && waitMs > YEAR_MS - 60_000, `waits a year, not ${waitMs} ms`);
+  },
+
   async 'a lowered burst cuts the bucket at once; a raised one fills with time'({ store }) {
     const organizationId = randomUUID();
     await taker(store, [rate(1, 100)], organizationId)(20);
@@ -192,6 +249,9 @@ export const PROMISES: Record<string, (subject: Subject) => Promise<void>> = {
       dayQuota(-1),
       monthQuota(1, 0),
       monthQuota(1, 32),
+      window(-1, 1_000),
+      window(1, 0),
+      window(1, 0.5),
     ];
     for (const limit of limits) await assert.rejects(taker(store, [limit])(1), RangeError);
     await assert.rejects(taker(store, [rate(1, 1), rate(1, 1)])(1), RangeError);
@@ -224,6 +284,8 @@ export const monthQuota = (quota: number, anchorDay: number): StoreLimit => ({
   window: 'month',
   anchorDay,
 });
+
+export const window = (quota: number, lengthMs: number): StoreLimit => ({ kind: 'window', id: 'window', quota, lengthMs });
 
 /** Takes for one organization, a new one unless it is named. */
 export function taker(

@@ -1,7 +1,7 @@
 import { dayPeriod } from '@tollgate/domain/period';
 import { fixedClock } from '@tollgate/testing/clock';
 import { expect, test } from 'vitest';
-import type { LimitStore, TakeResult } from '../src/limit-store.js';
+import type { LimitStore, TakeRequest, TakeResult } from '../src/limit-store.js';
 import { createMemoryLimitStore } from '../src/memory/memory-limit-store.js';
 import { PROMISES } from './limit-store-behaves.js';
 import { NOON } from './noon.js';
@@ -37,6 +37,30 @@ const WRONG_STORES: Record<string, (right: LimitStore, now: () => number) => Pic
         limits: request.limits.map((limit) => (limit.kind === 'rate' ? { ...limit, perMinute: limit.perMinute * 0.9 } : limit)),
       }),
   }),
+  'windows that forget what they deny': (right) => ({
+    async take(request) {
+      const look = await right.take({ ...request, cost: 0 });
+      const fits = request.limits.every(
+        (limit, i) => limit.kind !== 'window' || (look.states[i]?.remaining ?? 0) >= request.cost,
+      );
+      if (fits) return right.take(request);
+      const states = look.states.map((state) => ({ ...state, waitMs: state.resetAtMs - look.nowMs }));
+      return { ...look, isAllowed: false, states };
+    },
+  }),
+  'windows that begin with their first take': (right) =>
+    changed(right, (result, { limits }) => ({
+      ...result,
+      states: result.states.map((state, i) =>
+        limits[i]?.kind === 'window' ? { ...state, resetAtMs: result.nowMs + 1_234_567 } : state,
+      ),
+    })),
+  'windows that never deny a look': (right) => ({
+    async take(request) {
+      const result = await right.take(request);
+      return request.cost > 0 ? result : { ...result, isAllowed: true, states: result.states.map((s) => ({ ...s, waitMs: 0 })) };
+    },
+  }),
   'one bucket for all organizations': (right) => ({ take: (request) => right.take({ ...request, organizationId: 'all' }) }),
   'local midnight, an hour east of UTC': (right) =>
     changed(right, (result) => ({
@@ -62,8 +86,8 @@ test.for(Object.entries(WRONG_STORES))('the suite notices %s', async ([, wrong])
   expect(broken).not.toEqual([]);
 });
 
-function changed(right: LimitStore, change: (result: TakeResult) => TakeResult): Pick<LimitStore, 'take'> {
-  return { take: async (request) => change(await right.take(request)) };
+function changed(right: LimitStore, change: (result: TakeResult, request: TakeRequest) => TakeResult): Pick<LimitStore, 'take'> {
+  return { take: async (request) => change(await right.take(request), request) };
 }
 
 function fixedWindow(now: () => number): Pick<LimitStore, 'take'> {

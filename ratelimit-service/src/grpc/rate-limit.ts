@@ -3,10 +3,13 @@ import { type CallInfo, GRPC_STATUS, GrpcError, type GrpcMethod, unaryMethod } f
 import type { Decision } from '../decide.js';
 import { type LimitRequest, requestFrom } from './descriptors.js';
 import { limitResponse, unlimitedResponse } from './response.js';
+import type { AnswerByRules } from './rule-limit.js';
 
 type TakeOf = Extract<LimitRequest, { kind: 'take' }>;
 
 export interface RateLimitOptions {
+  /** Asked first, where there are rules for other domains. */
+  byRules?: AnswerByRules | undefined;
   decide: (request: TakeOf, nowMs: number) => Promise<Decision>;
   /** Unix milliseconds. */
   now: () => number;
@@ -22,9 +25,11 @@ const UNLIMITED: Decision = { kind: 'unlimited' };
  * be found or counted, the call fails, Envoy lets the request through (fail open), and the missing metadata marks it.
  */
 export function rateLimit(options: RateLimitOptions): GrpcMethod {
-  const { decide, now, onDecision } = options;
+  const { byRules, decide, now, onDecision } = options;
 
   async function shouldRateLimit(message: RateLimitRequest, call: CallInfo): Promise<Uint8Array> {
+    const byRule = byRules?.(message, call);
+    if (byRule !== undefined) return byRule;
     const request = requestFrom(message);
     if (request.kind === 'invalid') throw new GrpcError(GRPC_STATUS.INVALID_ARGUMENT, request.reason);
     if (request.kind === 'unlimited') {

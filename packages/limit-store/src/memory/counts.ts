@@ -2,7 +2,10 @@ import type { Bucket } from './bucket.js';
 import type { QuotaCounter } from './quota-counter.js';
 
 /** `idleAtMs`: from then on the entry says no more than its absence does (a full bucket, a period that ended). */
-export type Entry = { idleAtMs: number } & ({ kind: 'rate'; bucket: Bucket } | { kind: 'quota'; counter: QuotaCounter });
+export type Entry = { idleAtMs: number } & (
+  | { kind: 'rate'; bucket: Bucket }
+  | { kind: 'quota' | 'window'; counter: QuotaCounter }
+);
 
 export interface Counts {
   /** The entry of this key, now the most recently used. */

@@ -2,7 +2,7 @@ import { checkTakeRequest } from '../check-take-request.js';
 import type { LimitState, LimitStore, StoreLimit, TakeRequest, TakeResult } from '../limit-store.js';
 import { type Bucket, bucketState, bucketWaitMs, isBucketAstray, refilled, takeFromBucket } from './bucket.js';
 import { createCounts, type Entry } from './counts.js';
-import { currentCounter, isCounterAstray, type QuotaCounter, quotaState, quotaWaitMs } from './quota-counter.js';
+import { currentCounter, isCounterAstray, type QuotaCounter, type QuotaLimit, quotaState, quotaWaitMs } from './quota-counter.js';
 import { openQuotaFile, type QuotaFileOptions } from './quota-file.js';
 import { steadyClock } from './steady-clock.js';
 
@@ -11,7 +11,7 @@ export interface MemoryLimitStoreOptions {
   now?: () => number;
   /** Buckets and quota counters together; see `createCounts` for what gives way. Default 100,000 (some 20 MB). */
   maxEntries?: number;
-  /** Where quotas (not buckets, which fill again within minutes) outlive the process. Default: nowhere. */
+  /** Where quotas (not buckets and windows, most of which are over within minutes) outlive the process. Default: nowhere. */
   quotas?: QuotaFileOptions;
 }
 
@@ -25,7 +25,7 @@ export function createMemoryLimitStore(options: MemoryLimitStoreOptions = {}): L
   const now = options.now ?? steadyClock();
   const counts = createCounts(options.maxEntries ?? MAX_ENTRIES);
   const file = options.quotas && openQuotaFile(options.quotas);
-  for (const [key, counter] of file?.load() ?? []) counts.keep(key, quotaEntry(counter), now());
+  for (const [key, counter] of file?.load() ?? []) counts.keep(key, counterEntry('quota', counter), now());
   file?.saveRegularly(() => quotaCounters(counts.all(), now()));
 
   const take = (request: TakeRequest): TakeResult => {
@@ -38,9 +38,14 @@ export function createMemoryLimitStore(options: MemoryLimitStoreOptions = {}): L
     const isAllowed = looks.every((each) => each.waitMs === 0);
     const nowMs = Math.floor(nowUs / 1000);
     const states = looks.map((each) => {
-      const state = settle(each, isAllowed ? request.cost : 0);
-      if (each.mustBeKept || (isAllowed && request.cost > 0)) {
-        counts.keep(each.key, each.kind === 'rate' ? bucketEntry(each.bucket, state) : quotaEntry(each.counter), nowMs);
+      const taken = isAllowed || each.kind === 'window' ? request.cost : 0;
+      const state = settle(each, taken);
+      if (each.mustBeKept || taken > 0) {
+        counts.keep(
+          each.key,
+          each.kind === 'rate' ? bucketEntry(each.bucket, state) : counterEntry(each.kind, each.counter),
+          nowMs,
+        );
         if (each.kind === 'quota') file?.changed();
       }
       return state;
@@ -58,7 +63,7 @@ export function createMemoryLimitStore(options: MemoryLimitStoreOptions = {}): L
 /** How a limit stands before the take. `mustBeKept` even where nothing is taken: the clock had been wrong, see take.lua. */
 type Look = { key: string; waitMs: number; mustBeKept: boolean } & (
   | { kind: 'rate'; limit: Extract<StoreLimit, { kind: 'rate' }>; bucket: Bucket }
-  | { kind: 'quota'; limit: Extract<StoreLimit, { kind: 'quota' }>; counter: QuotaCounter }
+  | { kind: 'quota' | 'window'; limit: QuotaLimit; counter: QuotaCounter }
 );
 
 function look(key: string, saved: Entry | undefined, limit: StoreLimit, cost: number, nowUs: number): Look {
@@ -68,11 +73,11 @@ function look(key: string, saved: Entry | undefined, limit: StoreLimit, cost: nu
     const mustBeKept = old !== undefined && isBucketAstray(old, nowUs);
     return { kind: 'rate', key, limit, bucket, mustBeKept, waitMs: bucketWaitMs(bucket, limit, cost, nowUs) };
   }
-  const old = saved?.kind === 'quota' ? saved.counter : undefined;
+  const old = saved !== undefined && saved.kind !== 'rate' && saved.kind === limit.kind ? saved.counter : undefined;
   const nowMs = Math.floor(nowUs / 1000);
   const counter = currentCounter(old, limit, nowMs);
   const mustBeKept = old !== undefined && isCounterAstray(old, nowMs);
-  return { kind: 'quota', key, limit, counter, mustBeKept, waitMs: quotaWaitMs(counter, limit, cost, nowUs) };
+  return { kind: limit.kind, key, limit, counter, mustBeKept, waitMs: quotaWaitMs(counter, limit, cost, nowUs) };
 }
 
 function settle(look: Look, taken: number): LimitState {
@@ -85,7 +90,7 @@ function settle(look: Look, taken: number): LimitState {
 }
 
 const bucketEntry = (bucket: Bucket, state: LimitState): Entry => ({ kind: 'rate', bucket, idleAtMs: state.resetAtMs });
-const quotaEntry = (counter: QuotaCounter): Entry => ({ kind: 'quota', counter, idleAtMs: counter.endMs });
+const counterEntry = (kind: 'quota' | 'window', counter: QuotaCounter): Entry => ({ kind, counter, idleAtMs: counter.endMs });
 
 function quotaCounters(entries: Iterable<[string, Entry]>, nowMs: number): [string, QuotaCounter][] {
   const counters: [string, QuotaCounter][] = [];

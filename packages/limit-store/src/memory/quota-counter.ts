@@ -2,9 +2,10 @@ import { dayPeriod, monthPeriod } from '@tollgate/domain/period';
 import type { LimitState, StoreLimit } from '../limit-store.js';
 import { STEP_BACK_MS } from './step-back.js';
 
-export type QuotaLimit = Extract<StoreLimit, { kind: 'quota' }>;
+/** What is counted up in periods: a quota, or a fixed window. */
+export type QuotaLimit = Extract<StoreLimit, { kind: 'quota' | 'window' }>;
 
-/** What was used of a quota in one period. The quota itself is not kept, so that a changed one counts at once. */
+/** What was used of a quota in one period, and what a window denied. The quota is not kept, so that a changed one counts at once. */
 export interface QuotaCounter {
   used: number;
   startMs: number;
@@ -27,7 +28,8 @@ export function isCounterAstray(saved: QuotaCounter, nowMs: number): boolean {
 
 export function quotaWaitMs(counter: QuotaCounter, limit: QuotaLimit, cost: number, nowUs: number): number {
   if (cost > limit.quota) return Infinity;
-  return cost === 0 || counter.used + cost <= limit.quota ? 0 : Math.ceil((counter.endMs * 1000 - nowUs) / 1000);
+  const isLook = cost === 0 && limit.kind === 'quota';
+  return isLook || counter.used + cost <= limit.quota ? 0 : Math.ceil((counter.endMs * 1000 - nowUs) / 1000);
 }
 
 export function quotaState(counter: QuotaCounter, limit: QuotaLimit, waitMs: number): LimitState {
@@ -35,5 +37,9 @@ export function quotaState(counter: QuotaCounter, limit: QuotaLimit, waitMs: num
 }
 
 function periodOf(limit: QuotaLimit, atMs: number): { startMs: number; endMs: number } {
+  if (limit.kind === 'window') {
+    const startMs = Math.floor(atMs / limit.lengthMs) * limit.lengthMs;
+    return { startMs, endMs: startMs + limit.lengthMs };
+  }
   return limit.window === 'day' ? dayPeriod(atMs) : monthPeriod(limit.anchorDay, atMs);
 }

@@ -13,6 +13,7 @@ export function scriptArguments({ organizationId, cost, limits }: TakeRequest): 
   for (const limit of limits) {
     keys.push(`tg:{${organizationId}}:${limit.id}`);
     if (limit.kind === 'rate') rules.push('rate', limit.perMinute, limit.burst);
+    else if (limit.kind === 'window') rules.push('window', limit.quota, limit.lengthMs);
     else rules.push(limit.window, limit.quota, limit.window === 'month' ? limit.anchorDay : 0);
   }
   return [keys.length, ...keys, ...rules];

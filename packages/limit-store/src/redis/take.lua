@@ -1,20 +1,23 @@
--- Takes `cost` from every limit of a call, or from none: a request that one limit denies must not use up another.
+-- Takes `cost` from every limit of a call, or from none: a request that one limit denies must not use up another. Windows
+-- alone count what is denied too, since they count as envoyproxy/ratelimit does.
 --
 -- KEYS[i]              state of limit i; all carry one {organization_id} tag, as Cluster runs a script on one slot
 -- ARGV[1]              cost, a whole number; 0 looks and takes nothing
 -- ARGV[3i-1 .. 3i+1]   limit i, one of:  'rate', per minute (may be a fraction), burst
 --                                        'day', quota, 0
 --                                        'month', quota, anchor day 1..31 (a month that lacks it: its last day)
+--                                        'window', quota, its length in milliseconds; it begins at a multiple of that
 -- Returns {allowed, now, left 1, reset 1, wait 1, left 2, ...}, all whole numbers; times are Unix milliseconds:
---   allowed  1 or 0; 0 has taken from no limit
+--   allowed  1 or 0; 0 has taken from no limit but windows
 --   left     whole requests left, rounded down
---   reset    when the bucket is full, or when the quota starts anew
---   wait     milliseconds until this cost fits this limit, rounded up, so that waiting them is enough; 0 fits now;
---            -1 never fits: the cost is more than the limit itself
+--   reset    when the bucket is full, or when the quota or window starts anew
+--   wait     milliseconds until this cost fits this limit, rounded up, so that waiting them is enough; 0 fits now, as a
+--            look always does but in a window that has denied; -1 never fits: the cost is more than the limit itself
 --
 -- State, a string that a person can read, gone when it says no more than its absence does (SLACK_MS later):
 --   rate     "<units>@<at>"    what the bucket held at the microsecond `at`, in units of 1/60,000,000 request
 --   quota    "<used>/<start>"  what was used in the period that began at `start`; so a raised quota counts at once
+--   window   "<used>#<start>"  likewise, and what was denied in it
 --
 -- Clock: TIME of this Redis alone, in microseconds. In these units `per minute` units come back each microsecond, so all
 -- arithmetic is in whole numbers, and only an allowed take writes, so that many denied callers round nothing away. A fraction
@@ -27,7 +30,7 @@
 -- that new time is written even by a look or a denial, or it would be lost when the clock draws near the old one again.
 --
 -- A changed limit goes on from the state it finds: a bucket above its new burst is cut to it, a refill since the last take
--- counts at the new rate, what was used of a quota stays used. A state of another kind under the same key counts as none.
+-- counts at the new rate, what was used of a quota or window stays used. A state of another kind under the same key counts as none.
 
 local UNITS = 60000000
 local STEP_BACK_MS = 60000
@@ -80,27 +83,31 @@ local function anchor_ms(month, anchor_day)
   return (first + math.min(anchor_day, first_day(month + 1) - first) - 1) * DAY_MS
 end
 
-local function period(kind, anchor_day, at_ms)
+local function period(kind, detail, at_ms)
+  if kind == 'window' then
+    local start_ms = math.floor(at_ms / detail) * detail
+    return start_ms, start_ms + detail
+  end
   local day = math.floor(at_ms / DAY_MS)
   if kind == 'day' then return day * DAY_MS, (day + 1) * DAY_MS end
   local month = math.floor(day / 30.436875)            -- the average month: right, or off by one near a month's edge
   if first_day(month) > day then month = month - 1 elseif first_day(month + 1) <= day then month = month + 1 end
-  if at_ms < anchor_ms(month, anchor_day) then month = month - 1 end
-  return anchor_ms(month, anchor_day), anchor_ms(month + 1, anchor_day)
+  if at_ms < anchor_ms(month, detail) then month = month - 1 end
+  return anchor_ms(month, detail), anchor_ms(month + 1, detail)
 end
 
-local function look_at_quota(saved, kind, quota, anchor_day)
-  local used, since_ms = string.match(saved or '', '^(%d+)/(%d+)$')
+local function look_at_counter(saved, kind, quota, detail)
+  local used, since_ms = string.match(saved or '', kind == 'window' and '^(%d+)#(%d+)$' or '^(%d+)/(%d+)$')
   used, since_ms = tonumber(used) or 0, tonumber(since_ms) or 0
   local is_just_ahead = since_ms > now_ms and since_ms <= now_ms + STEP_BACK_MS
   local at_ms = is_just_ahead and since_ms or now_ms
-  local start_ms, end_ms = period(kind, anchor_day, at_ms)
+  local start_ms, end_ms = period(kind, detail, at_ms)
   if since_ms < start_ms or since_ms > at_ms then used = 0 end
 
   local is_astray = since_ms > now_ms + STEP_BACK_MS
   local counter = {used = used, start_ms = start_ms, end_ms = end_ms, is_astray = is_astray}
   if cost > quota then counter.wait = -1
-  elseif cost == 0 or used + cost <= quota then counter.wait = 0
+  elseif used + cost <= quota or (cost == 0 and kind ~= 'window') then counter.wait = 0
   else counter.wait = math.ceil((end_ms * 1000 - now_us) / 1000) end
   return counter
 end
@@ -113,7 +120,7 @@ local saved = #KEYS > 0 and redis.call('MGET', unpack(KEYS)) or {}
 local states, is_allowed = {}, true
 for i = 1, #KEYS do
   local kind, amount, detail = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
-  states[i] = kind == 'rate' and look_at_bucket(saved[i], amount, detail) or look_at_quota(saved[i], kind, amount, detail)
+  states[i] = kind == 'rate' and look_at_bucket(saved[i], amount, detail) or look_at_counter(saved[i], kind, amount, detail)
   if states[i].wait ~= 0 then is_allowed = false end
 end
 
@@ -128,10 +135,13 @@ for i, key in ipairs(KEYS) do
     reset_ms = math.ceil((state.at_us + refill_us(burst * UNITS - state.units, per_minute)) / 1000)
     if taken > 0 or state.is_astray then keep(key, '%.0f@%.0f', state.units, state.at_us, reset_ms) end
   else
-    state.used = state.used + taken
+    local is_window = ARGV[3 * i - 1] == 'window'
+    local counted = is_window and cost or taken
+    state.used = state.used + counted
     left = math.max(0, tonumber(ARGV[3 * i]) - state.used)
     reset_ms = state.end_ms
-    if taken > 0 or state.is_astray then keep(key, '%.0f/%.0f', state.used, state.start_ms, reset_ms) end
+    local format = is_window and '%.0f#%.0f' or '%.0f/%.0f'
+    if counted > 0 or state.is_astray then keep(key, format, state.used, state.start_ms, reset_ms) end
   end
   reply[3 * i], reply[3 * i + 1], reply[3 * i + 2] = left, reset_ms, state.wait
 end
