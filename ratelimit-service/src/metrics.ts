@@ -1,5 +1,5 @@
+import type { Decision } from '@tollgate/limit-store/decide';
 import type { Metrics } from '@tollgate/service-kit/metrics';
-import type { Decision } from './decide.js';
 
 const RESULTS = ['allowed', 'limited', 'unlimited', 'failed'] as const;
 const LIMITS = ['none', 'minute', 'day', 'month'] as const;

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRecordCache, type RecordCache } from '@tollgate/cache/record-cache';
 import type { OrganizationLimits } from '@tollgate/domain/limits';
+import { appliedLimits } from '@tollgate/limit-store/applied-limits';
+import { decide } from '@tollgate/limit-store/decide';
 import { createDegradingLimitStore, type DegradingLimitStore } from '@tollgate/limit-store/degrading-limit-store';
 import type { LimitStore } from '@tollgate/limit-store/limit-store';
 import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
@@ -17,10 +19,9 @@ import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { createMetrics } from '@tollgate/service-kit/metrics';
 import { VERSION } from '@tollgate/service-kit/version';
 import type { RateLimitConfig } from './config.js';
-import { decide } from './decide.js';
+import { createFindLimits, type FindLimits } from './find-limits.js';
 import { forgetChanged } from './forget-changed.js';
 import { type RateLimitOptions, rateLimit, SHOULD_RATE_LIMIT_PATH } from './grpc/rate-limit.js';
-import { appliedLimits, createFindLimits, type FindLimits } from './limits.js';
 import { createRateLimitMetrics, type RateLimitMetrics } from './metrics.js';
 
 export interface RateLimitService {

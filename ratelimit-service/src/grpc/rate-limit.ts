@@ -1,6 +1,6 @@
+import type { Decision } from '@tollgate/limit-store/decide';
 import { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
 import { type CallInfo, GRPC_STATUS, GrpcError, type GrpcMethod, unaryMethod } from '@tollgate/service-kit/grpc';
-import type { Decision } from '../decide.js';
 import { type LimitRequest, requestFrom } from './descriptors.js';
 import { limitResponse, unlimitedResponse } from './response.js';
 

@@ -1,12 +1,12 @@
 import { type ErrorCode, errorBody } from '@tollgate/domain/error-code';
+import type { Window } from '@tollgate/limit-store/applied-limits';
+import type { Decision, Trip, WindowState } from '@tollgate/limit-store/decide';
 import type { HeaderValue } from '@tollgate/protos/envoy/config/core/v3/base';
 import {
   RateLimitResponse_Code as Code,
   RateLimitResponse,
   RateLimitResponse_RateLimit_Unit as Unit,
 } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
-import type { Decision, Trip, WindowState } from '../decide.js';
-import type { Window } from '../limits.js';
 
 type LimitDecision = Exclude<Decision, { kind: 'unlimited' }>;
 

@@ -1,8 +1,8 @@
+import type { Decision, WindowState } from '@tollgate/limit-store/decide';
 import { envoyPath } from '@tollgate/testing/envoy';
 import { decodeWith, envoyDescriptors } from '@tollgate/testing/envoy-protos';
 import type protobuf from 'protobufjs';
 import { beforeAll, expect, test } from 'vitest';
-import type { Decision, WindowState } from '../../src/decide.js';
 import { limitResponse, unlimitedResponse } from '../../src/grpc/response.js';
 import { answerOf, CODE, UNIT } from '../envoy-client.js';
 

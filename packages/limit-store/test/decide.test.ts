@@ -1,7 +1,7 @@
-import type { LimitState } from '@tollgate/limit-store/limit-store';
 import { expect, test } from 'vitest';
+import type { AppliedLimit, Window } from '../src/applied-limits.js';
 import { decide } from '../src/decide.js';
-import type { AppliedLimit, Window } from '../src/limits.js';
+import type { LimitState } from '../src/limit-store.js';
 
 const NOW = Date.UTC(2026, 10, 23, 9, 59, 48, 123);
 const NOW_SECONDS = Math.floor(NOW / 1000);

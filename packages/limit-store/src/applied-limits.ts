@@ -1,11 +1,5 @@
-import type { RecordCache } from '@tollgate/cache/record-cache';
 import { effectiveLimits, type Limits, type LimitsOverride, type OrganizationLimits } from '@tollgate/domain/limits';
-import type { StoreLimit } from '@tollgate/limit-store/limit-store';
-
-export type FindLimits = (
-  organizationId: string,
-  nowMs: number,
-) => OrganizationLimits | undefined | Promise<OrganizationLimits | undefined>;
+import type { StoreLimit } from './limit-store.js';
 
 export type Window = 'minute' | 'day' | 'month';
 
@@ -21,20 +15,6 @@ export interface AppliedLimit {
   /** Per minute, per day or per month. */
   limit: number;
   store: StoreLimit;
-}
-
-/** Looks limits up through the cache. A database that does not answer leaves the last known limits in force. */
-export function createFindLimits(cache: RecordCache<OrganizationLimits>): FindLimits {
-  return (organizationId, nowMs) => {
-    const hit = cache.get(organizationId, nowMs);
-    if (hit !== undefined) return hit;
-    if (cache.isKnownAbsent(organizationId, nowMs)) return undefined;
-    return cache.load(organizationId, nowMs).catch((error: unknown) => {
-      const stale = cache.getStale(organizationId);
-      if (stale === undefined) throw error;
-      return stale;
-    });
-  };
 }
 
 /** The limits that a request must pass, all of them; `store` holds what is taken from, in the same order. */

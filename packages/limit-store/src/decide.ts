@@ -1,5 +1,5 @@
-import type { LimitState, TakeResult } from '@tollgate/limit-store/limit-store';
-import type { AppliedLimit, Window } from './limits.js';
+import type { AppliedLimit, Window } from './applied-limits.js';
+import type { LimitState, TakeResult } from './limit-store.js';
 
 /** How one window stands, as the caller is told: of an organization's and a key's limit, the tighter. */
 export interface WindowState {
