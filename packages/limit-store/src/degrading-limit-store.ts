@@ -1,6 +1,13 @@
 import { createCircuitBreaker } from './circuit-breaker.js';
 import { sharedRequest } from './limit-share.js';
-import type { LimitState, LimitStore, StoreLimit, TakeRequest, TakeResult } from './limit-store.js';
+import {
+  isEnforced,
+  type LimitState,
+  type LimitStore,
+  type StoreLimit,
+  type TakeRequest,
+  type TakeResult,
+} from './limit-store.js';
 import { createMemoryLimitStore } from './memory/memory-limit-store.js';
 import { steadyClock } from './memory/steady-clock.js';
 import { StoreUnavailable } from './store-unavailable.js';
@@ -39,7 +46,8 @@ const DENIED_RETRY_MS = 1_000;
  * failures in a row takes no longer wait for it, and one probe at a time finds out when it is back.
  * - `local`: at most one share and one fresh bucket more than the limits. Day and month quotas have shares too; what was
  *   used of them in the store is not known here, and what is used here is not told to it later.
- * - `deny`: isAllowed is false and every limit asks to wait a second. `allow`: every limit looks unused.
+ * - `deny`: every limit asks to wait a second, and isAllowed is false unless all are in shadow. `allow`: every limit looks
+ *   unused.
  * Only StoreUnavailable counts as a failure of the store; a RangeError is the caller's and is thrown. Closes `store` too.
  */
 export function createDegradingLimitStore(store: LimitStore, options: DegradingLimitStoreOptions): DegradingLimitStore {
@@ -86,10 +94,11 @@ function stopgap(mode: StoreDownMode, instances: number, now: () => number): (re
     const local = createMemoryLimitStore({ now });
     return (request) => local.take(sharedRequest(request, instances));
   }
-  const isAllowed = mode === 'allow';
+  const isOpen = mode === 'allow';
   return async ({ limits }) => {
     const nowMs = Math.floor(now());
-    return { isAllowed, nowMs, states: limits.map((limit) => (isAllowed ? unused(limit, nowMs) : closed(nowMs))) };
+    const isAllowed = isOpen || !limits.some(isEnforced);
+    return { isAllowed, nowMs, states: limits.map((limit) => (isOpen ? unused(limit, nowMs) : closed(nowMs))) };
   };
 }
 

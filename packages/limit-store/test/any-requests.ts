@@ -34,6 +34,11 @@ export const anyLimits: fc.Arbitrary<StoreLimit[]> = fc.uniqueArray(fc.oneof(any
   maxLength: 4,
 });
 
+/** Some of them in shadow. */
+export const anyShadowedLimits: fc.Arbitrary<StoreLimit[]> = fc
+  .tuple(anyLimits, fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }))
+  .map(([limits, shadows]) => limits.map((limit, i) => ({ ...limit, isShadow: shadows[i] === true })));
+
 export const anyCost = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 1, max: 4 }) }, fc.integer({ min: 0, max: 40 }));
 
 const shortMs = fc.double({ min: 0, max: 50, noNaN: true });

@@ -183,6 +183,48 @@ export const PROMISES: Record<string, (subject: Subject) => Promise<void>> = {
     assert.deepEqual((await take(0)).states.map(remaining), [0, 980]);
   },
 
+  async 'a limit in shadow never denies, and is as full as if it had'({ store }) {
+    const take = taker(store, [shadow(rate(1, 2)), dayQuota(5)]);
+    const results = [await take(1), await take(1), await take(1), await take(1)];
+    assert.deepEqual(
+      results.map(({ isAllowed, states }) => [isAllowed, ...states.map(remaining), (states[0]?.waitMs ?? 0) > 0]),
+      [
+        [true, 1, 4, false],
+        [true, 0, 3, false],
+        [true, 0, 2, true],
+        [true, 0, 1, true],
+      ],
+    );
+  },
+
+  async 'what an enforced limit denies takes nothing from one in shadow'({ store }) {
+    const take = taker(store, [shadow(rate(1, 5)), dayQuota(1)]);
+    await take(1);
+    const denied = await take(1);
+    assert.deepEqual([denied.isAllowed, ...denied.states.map(remaining)], [false, 4, 0]);
+  },
+
+  async 'what one limit in shadow would deny takes nothing from another'({ store }) {
+    const take = taker(store, [shadow(rate(1, 1)), shadow(dayQuota(9)), { ...rate(1, 7), id: 'key' }]);
+    await take(1);
+    assert.deepEqual((await take(1)).states.map(remaining), [0, 8, 5]);
+    const last = await take(0);
+    assert.deepEqual([last.isAllowed, ...last.states.map(remaining)], [true, 0, 8, 5]);
+  },
+
+  async 'a limit that leaves its shadow goes on from what was counted in it'({ store }) {
+    const organizationId = randomUUID();
+    for (let i = 0; i < 4; i++) await taker(store, [shadow(dayQuota(3))], organizationId)(1);
+    const denied = await taker(store, [dayQuota(3)], organizationId)(1);
+    assert.deepEqual([denied.isAllowed, only(denied).remaining], [false, 0]);
+    assert.equal((await taker(store, [dayQuota(4)], organizationId)(1)).isAllowed, true);
+  },
+
+  async 'a cost above a limit in shadow passes, and is told that it never would'({ store }) {
+    const { isAllowed, states } = await taker(store, [shadow(rate(1, 5)), dayQuota(10)])(6);
+    assert.deepEqual([isAllowed, states[0]?.waitMs, ...states.map(remaining)], [true, Infinity, 5, 4]);
+  },
+
   async 'a senseless request is the mistake of the caller'({ store }) {
     for (const cost of [-1, 0.5, Number.NaN, Infinity]) await assert.rejects(taker(store, [rate(1, 1)])(cost), RangeError);
     const limits: StoreLimit[] = [
@@ -224,6 +266,8 @@ export const monthQuota = (quota: number, anchorDay: number): StoreLimit => ({
   window: 'month',
   anchorDay,
 });
+
+export const shadow = (limit: StoreLimit): StoreLimit => ({ ...limit, isShadow: true });
 
 /** Takes for one organization, a new one unless it is named. */
 export function taker(

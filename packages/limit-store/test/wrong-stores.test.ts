@@ -1,7 +1,8 @@
+import assert from 'node:assert/strict';
 import { dayPeriod } from '@tollgate/domain/period';
 import { fixedClock } from '@tollgate/testing/clock';
 import { expect, test } from 'vitest';
-import type { LimitStore, TakeResult } from '../src/limit-store.js';
+import { isEnforced, type LimitStore, type TakeResult } from '../src/limit-store.js';
 import { createMemoryLimitStore } from '../src/memory/memory-limit-store.js';
 import { PROMISES } from './limit-store-behaves.js';
 import { NOON } from './noon.js';
@@ -36,6 +37,32 @@ const WRONG_STORES: Record<string, (right: LimitStore, now: () => number) => Pic
         ...request,
         limits: request.limits.map((limit) => (limit.kind === 'rate' ? { ...limit, perMinute: limit.perMinute * 0.9 } : limit)),
       }),
+  }),
+  'shadows that deny': (right) => ({
+    take: (request) => right.take({ ...request, limits: request.limits.map((limit) => ({ ...limit, isShadow: false })) }),
+  }),
+  'shadows that are not counted': (right) => ({
+    async take(request) {
+      const looked = await right.take({ ...request, cost: 0 });
+      const enforced = await right.take({ ...request, limits: request.limits.filter(isEnforced) });
+      const states = [...enforced.states];
+      return {
+        ...enforced,
+        states: request.limits.map((limit, i) => (isEnforced(limit) ? states.shift() : looked.states[i]) ?? assert.fail()),
+      };
+    },
+  }),
+  'shadows that are taken from one by one': (right) => ({
+    async take(request) {
+      const enforced = await right.take({ ...request, limits: request.limits.filter(isEnforced) });
+      const states = [...enforced.states];
+      const cost = enforced.isAllowed ? request.cost : 0;
+      const all = request.limits.map(async (limit) => {
+        if (isEnforced(limit)) return states.shift() ?? assert.fail();
+        return (await right.take({ ...request, cost, limits: [limit] })).states[0] ?? assert.fail();
+      });
+      return { ...enforced, states: await Promise.all(all) };
+    },
   }),
   'one bucket for all organizations': (right) => ({ take: (request) => right.take({ ...request, organizationId: 'all' }) }),
   'local midnight, an hour east of UTC': (right) =>

@@ -1,5 +1,12 @@
 import { checkTakeRequest } from '../check-take-request.js';
-import type { LimitState, LimitStore, StoreLimit, TakeRequest, TakeResult } from '../limit-store.js';
+import {
+  isEnforced,
+  type LimitState,
+  type LimitStore,
+  type StoreLimit,
+  type TakeRequest,
+  type TakeResult,
+} from '../limit-store.js';
 import { type Bucket, bucketState, bucketWaitMs, isBucketAstray, refilled, takeFromBucket } from './bucket.js';
 import { createCounts, type Entry } from './counts.js';
 import { currentCounter, isCounterAstray, type QuotaCounter, quotaState, quotaWaitMs } from './quota-counter.js';
@@ -35,11 +42,13 @@ export function createMemoryLimitStore(options: MemoryLimitStoreOptions = {}): L
       const key = `{${request.organizationId}}:${limit.id}`;
       return look(key, counts.find(key), limit, request.cost, nowUs);
     });
-    const isAllowed = looks.every((each) => each.waitMs === 0);
+    const isAllowed = looks.every((each) => each.waitMs === 0 || !isEnforced(each.limit));
+    const fitsShadows = looks.every((each) => each.waitMs === 0);
     const nowMs = Math.floor(nowUs / 1000);
     const states = looks.map((each) => {
-      const state = settle(each, isAllowed ? request.cost : 0);
-      if (each.mustBeKept || (isAllowed && request.cost > 0)) {
+      const taken = isAllowed && (fitsShadows || isEnforced(each.limit)) ? request.cost : 0;
+      const state = settle(each, taken);
+      if (each.mustBeKept || taken > 0) {
         counts.keep(each.key, each.kind === 'rate' ? bucketEntry(each.bucket, state) : quotaEntry(each.counter), nowMs);
         if (each.kind === 'quota') file?.changed();
       }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { LimitState, TakeRequest, TakeResult } from '../limit-store.js';
+import { isEnforced, type LimitState, type TakeRequest, type TakeResult } from '../limit-store.js';
 
 // Beside this file in the sources, beside the bundle when built.
 export const TAKE_SCRIPT = readFileSync(new URL('./take.lua', import.meta.url), 'utf8');
@@ -10,12 +10,14 @@ export const TAKE_SCRIPT_SHA = createHash('sha1').update(TAKE_SCRIPT).digest('he
 export function scriptArguments({ organizationId, cost, limits }: TakeRequest): [number, ...(string | number)[]] {
   const keys: string[] = [];
   const rules: (string | number)[] = [cost];
+  let modes = '';
   for (const limit of limits) {
     keys.push(`tg:{${organizationId}}:${limit.id}`);
     if (limit.kind === 'rate') rules.push('rate', limit.perMinute, limit.burst);
     else rules.push(limit.window, limit.quota, limit.window === 'month' ? limit.anchorDay : 0);
+    modes += isEnforced(limit) ? 'e' : 's';
   }
-  return [keys.length, ...keys, ...rules];
+  return [keys.length, ...keys, ...rules, modes];
 }
 
 export function resultFrom(reply: unknown): TakeResult {
