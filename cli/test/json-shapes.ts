@@ -1,6 +1,6 @@
 /** What `-o json` prints, as docs/cli.md shows it. The tests hold what is really printed to the same fields. */
 const LIMITS = { per_minute: 1000, burst: 1500, per_day: 100000, per_month: null };
-const NO_LIMITS = { per_minute: null, burst: null, per_day: null, per_month: null };
+const NO_OVERRIDE = { per_minute: null, burst: null, per_day: null, per_month: null, is_shadow: null };
 const ORGANIZATION_ID = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
 const KEY_ID = '0f8fad5b-d9cb-469f-a165-70867728950e';
 
@@ -59,13 +59,14 @@ export const SHAPES = {
     organization_id: ORGANIZATION_ID,
     details: { reason: 'leaked' },
   },
-  plan: { name: 'premium', ...LIMITS },
+  plan: { name: 'premium', ...LIMITS, is_shadow: false },
   limits: {
     organization_id: ORGANIZATION_ID,
     plan: 'premium',
     limits: LIMITS,
-    override: NO_LIMITS,
-    keys: [{ key_id: KEY_ID, limits: LIMITS, override: NO_LIMITS }],
+    is_shadow: false,
+    override: NO_OVERRIDE,
+    keys: [{ key_id: KEY_ID, limits: LIMITS, is_shadow: false, override: NO_OVERRIDE }],
   },
   usage: {
     period_start: '2026-11-23T00:00:00.000Z',

@@ -1,7 +1,10 @@
 import type { AppliedLimit, Window } from './applied-limits.js';
-import type { LimitState, TakeResult } from './limit-store.js';
+import { isEnforced, type LimitState, type TakeResult } from './limit-store.js';
 
-/** How one window stands, as the caller is told: of an organization's and a key's limit, the tighter. */
+/**
+ * How one window stands, as the caller is told: of an organization's and a key's limit, the tighter; one in shadow only where
+ * none is enforced.
+ */
 export interface WindowState {
   window: Window;
   limit: number;
@@ -10,7 +13,7 @@ export interface WindowState {
   resetAt: number;
 }
 
-/** Why a request was denied: the limit that takes longest to let it through. */
+/** Why a request was denied, or in shadow would have been: the limit that takes longest to let it through. */
 export interface Trip {
   window: Window;
   limit: number;
@@ -24,36 +27,52 @@ export interface Trip {
 export type Decision =
   | { kind: 'allowed'; windows: WindowState[]; isDegraded: boolean }
   | { kind: 'limited'; windows: WindowState[]; isDegraded: boolean; trip: Trip }
+  /** It passes: nothing but a limit in shadow would have denied it. */
+  | { kind: 'shadow'; windows: WindowState[]; isDegraded: boolean; trip: Trip }
   /** No such organization: nothing to limit by. */
   | { kind: 'unlimited' };
 
 /** Turns what the store returned into a decision; `applied` and `taken.states` are in the same order. */
 export function decide(applied: readonly AppliedLimit[], taken: TakeResult & { isDegraded: boolean }): Decision {
   const { isAllowed, isDegraded, states, nowMs } = taken;
-  const windows = tightestOf(applied, states);
-  if (isAllowed) return { kind: 'allowed', windows, isDegraded };
-  return { kind: 'limited', windows, isDegraded, trip: tripOf(applied, states, nowMs) };
+  const all = applied.map((limit, i): Counted => ({ ...limit, state: stateAt(states, i) }));
+  const said = { windows: tightestOf(all), isDegraded };
+  if (!isAllowed) return { kind: 'limited', ...said, trip: tripOf(all.filter(isEnforcing), nowMs) };
+  // Whatever stood in the way of a request that passes is in shadow.
+  const tripped = all.filter(({ state }) => state.waitMs > 0);
+  return tripped.length === 0 ? { kind: 'allowed', ...said } : { kind: 'shadow', ...said, trip: tripOf(tripped, nowMs) };
 }
 
-function tightestOf(applied: readonly AppliedLimit[], states: readonly LimitState[]): WindowState[] {
-  const tightest: WindowState[] = [];
-  applied.forEach(({ window, limit }, i) => {
-    const state = stateAt(states, i);
-    const next = { window, limit, remaining: state.remaining, resetAt: Math.ceil(state.resetAtMs / 1000) };
+interface Counted extends AppliedLimit {
+  state: LimitState;
+}
+
+const isEnforcing = ({ store }: Counted): boolean => isEnforced(store);
+
+function tightestOf(all: readonly Counted[]): WindowState[] {
+  const tightest: (WindowState & { isEnforcing: boolean })[] = [];
+  for (const counted of all) {
+    const { window, limit, state } = counted;
+    const resetAt = Math.ceil(state.resetAtMs / 1000);
+    const next = { window, limit, remaining: state.remaining, resetAt, isEnforcing: isEnforcing(counted) };
     const at = tightest.findIndex((other) => other.window === window);
-    if (at < 0) tightest.push(next);
-    else if (next.remaining < (tightest[at]?.remaining ?? 0)) tightest[at] = next;
-  });
-  return tightest;
+    const other = tightest[at];
+    if (other === undefined) tightest.push(next);
+    else if (isShownBefore(next, other)) tightest[at] = next;
+  }
+  return tightest.map(({ isEnforcing: _, ...state }) => state);
 }
 
-function tripOf(applied: readonly AppliedLimit[], states: readonly LimitState[], nowMs: number): Trip {
-  let longest = 0;
-  for (let i = 1; i < applied.length; i++) {
-    if (stateAt(states, i).waitMs > stateAt(states, longest).waitMs) longest = i;
-  }
-  const { window, limit } = applied[longest] as AppliedLimit;
-  const { remaining, waitMs, resetAtMs } = stateAt(states, longest);
+function isShownBefore<State extends { isEnforcing: boolean; remaining: number }>(one: State, other: State): boolean {
+  return one.isEnforcing === other.isEnforcing ? one.remaining < other.remaining : one.isEnforcing;
+}
+
+/** Of these, which are not none, the one that takes longest. */
+function tripOf(candidates: readonly Counted[], nowMs: number): Trip {
+  const { window, limit, state } = candidates.reduce((longest, next) =>
+    next.state.waitMs > longest.state.waitMs ? next : longest,
+  );
+  const { remaining, waitMs, resetAtMs } = state;
   const fits = Number.isFinite(waitMs);
   return {
     window,

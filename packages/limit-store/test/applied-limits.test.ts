@@ -44,6 +44,19 @@ test('a key’s own limits stand beside the organization’s, in the windows tha
   expect(stored(all).slice(2)).toEqual([day(5, `key:${KEY}:day`), month(50, 15, `key:${KEY}:month`)]);
 });
 
+test('an organization is in shadow as its plan or itself says; a key’s own limits as they say', () => {
+  const own = new Map([[KEY, { perMinute: 10 }]]);
+  const shadows = (found: OrganizationLimits, tightening?: Tightening) =>
+    stored(found, KEY, tightening).map(({ isShadow = false }) => isShadow);
+  const plan = { ...BASIC, isShadow: true };
+  expect(shadows(ofPlan({ plan, keyLimits: own }))).toEqual([true, true, false]);
+  expect(shadows(ofPlan({ plan, override: { isShadow: false }, keyLimits: own }))).toEqual([false, false, false]);
+  expect(shadows(ofPlan({ override: { isShadow: true, perMonth: 10_000 } }))).toEqual([true, true, true]);
+  expect(shadows(ofPlan({ keyLimits: new Map([[KEY, { perMinute: 10, isShadow: true }]]) }))).toEqual([false, false, true]);
+  expect(shadows(ofPlan({ plan }), { window: 'minute', limit: 1 })).toEqual([true, true, true]);
+  expect(shadows(ofPlan({ plan }), { window: 'day', limit: 1 })).toEqual([true, true]);
+});
+
 test('what was worked out is kept for as long as the limits do not change', () => {
   const found = ofPlan({ keyLimits: new Map([[KEY, { perMinute: 10 }]]) });
   expect(appliedLimits(found, KEY, undefined)).toBe(appliedLimits(found, KEY, undefined));

@@ -62,7 +62,7 @@ test('what is over a limit gets its code, the headers, Retry-After and a body of
   const windows = [{ ...minute, remaining: 0 }, day];
   const { code, headers, body, metadata } = answer({ kind: 'limited', windows, isDegraded: false, trip });
   expect(code).toBe(CODE.OVER_LIMIT);
-  expect(metadata).toEqual({ decision: 'limited' });
+  expect(metadata).toEqual({ decision: 'limited', limit: 'minute' });
   expect(headers).toMatchObject({
     'X-RateLimit-Remaining-Minute': '0',
     'X-RateLimit-Remaining-Day': '9999',
@@ -92,6 +92,21 @@ test('a cost that never fits has no Retry-After, in the header and in the body',
   expect(headers).not.toHaveProperty('Retry-After');
   expect(body).not.toContain('retry_after');
 });
+
+test.each(['minute', 'day', 'month'] as const)(
+  'a %s in shadow lets through, and says so in a header and to the usage stream',
+  (window) => {
+    const shadowed = answer({ kind: 'shadow', windows: [minute, day], isDegraded: false, trip: { ...trip, window } });
+    expect(shadowed).toMatchObject({
+      code: CODE.OK,
+      statuses: [{ code: CODE.OK }],
+      headers: { 'X-RateLimit-Shadow': window, 'X-RateLimit-Limit-Minute': '100' },
+      body: '',
+      metadata: { decision: 'shadow', limit: window },
+    });
+    expect(shadowed.headers).not.toHaveProperty('Retry-After');
+  },
+);
 
 test('limits beyond 32 bits are shown whole in the headers, and as the most that fits in the status', () => {
   const vast = { ...day, limit: 10 ** 12, remaining: 10 ** 12 - 1 };
