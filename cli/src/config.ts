@@ -10,7 +10,10 @@ export const SETTINGS = {
     optional: true,
     describe: 'PostgreSQL with usage, where that is another.',
   }),
-  redisUrl: secretField('REDIS_URL', url('redis', 'rediss'), { optional: true, describe: 'Looked at by doctor.' }),
+  redisUrl: secretField('REDIS_URL', url('redis', 'rediss'), {
+    optional: true,
+    describe: 'Redis with the counters; without it those of the gateway that runs in this folder. Looked at by doctor.',
+  }),
   dataDir: field('DATA_DIR', text(), { default: '.tollgate', describe: 'Where a gateway of this folder keeps its data.' }),
   actor: field('TOLLGATE_ACTOR', text(), {
     optional: true,

@@ -19,6 +19,14 @@ export const SETTINGS = {
     describe: 'Where Envoy asks: host:port or unix:/path.',
   }),
   adminListen: field('ADMIN_LISTEN', listenAddress(), { default: '127.0.0.1:9102', describe: 'Health and /metrics over HTTP.' }),
+  adminToken: secretField(
+    'ADMIN_TOKEN',
+    text().refine((token) => token.length >= 32, 'must have at least 32 characters'),
+    {
+      optional: true,
+      describe: 'Who sends it may look at counters and reset them, at ADMIN_LISTEN on loopback or a unix socket.',
+    },
+  ),
   databaseUrl: secretField('DATABASE_URL', url('postgres', 'postgresql'), {
     describe: 'PostgreSQL with organizations and limits.',
   }),

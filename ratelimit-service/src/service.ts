@@ -4,6 +4,7 @@ import type { OrganizationLimits } from '@tollgate/domain/limits';
 import { appliedLimits } from '@tollgate/limit-store/applied-limits';
 import { decide } from '@tollgate/limit-store/decide';
 import { createDegradingLimitStore, type DegradingLimitStore } from '@tollgate/limit-store/degrading-limit-store';
+import { counterActions } from '@tollgate/limit-store/http/counter-actions';
 import type { LimitStore } from '@tollgate/limit-store/limit-store';
 import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
 import { createRedisLimitStore } from '@tollgate/limit-store/redis/redis-limit-store';
@@ -104,6 +105,7 @@ export async function startRateLimitService(
       version: VERSION,
       log,
       isReady: () => !isClosing,
+      actions: config.adminToken === undefined ? undefined : { token: config.adminToken, byPath: counterActions(store) },
       components: async () => componentsOf(changes.trust() !== 'unreachable', store.isDegraded(), config.storeDown),
     });
     const close = (): Promise<void> => release().finally(() => admin.close());

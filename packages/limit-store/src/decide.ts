@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@tollgate/domain/error-code';
 import type { AppliedLimit, Window } from './applied-limits.js';
 import { isEnforced, type LimitState, type TakeResult } from './limit-store.js';
 
@@ -23,6 +24,13 @@ export interface Trip {
   /** Unix seconds at which it fits. */
   resetAt: number;
 }
+
+/** What a caller is told who has tripped. */
+export const LIMIT_ERROR: Record<Window, ErrorCode> = {
+  minute: 'rate_limit_exceeded',
+  day: 'quota_exceeded',
+  month: 'quota_exceeded',
+};
 
 export type Decision =
   | { kind: 'allowed'; windows: WindowState[]; isDegraded: boolean }

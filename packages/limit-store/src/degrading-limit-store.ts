@@ -73,6 +73,8 @@ export function createDegradingLimitStore(store: LimitStore, options: DegradingL
         return { ...(await decide(request)), isDegraded: true };
       }
     },
+    // What a share has counted meanwhile goes with the store's absence.
+    reset: (organizationId, limitIds) => store.reset(organizationId, limitIds),
     isDegraded: () => breaker.isOpen(),
     ping: () => store.ping(),
     async close() {

@@ -55,6 +55,11 @@ export interface LimitStore {
    * deadline (the take may have happened all the same), with RangeError where the request itself is senseless.
    */
   take(request: TakeRequest): Promise<TakeResult>;
+  /**
+   * Forgets what was counted for these limits of an organization: they are as if they had never been used. Rejects with
+   * StoreUnavailable as a take does.
+   */
+  reset(organizationId: string, limitIds: readonly string[]): Promise<void>;
   /** Whether the store answers, for readiness and doctor. Rejects with StoreUnavailable. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { dayPeriod, monthPeriod } from '@tollgate/domain/period';
 import { afterEach, beforeEach, describe, test } from 'vitest';
 import type { LimitState, LimitStore, StoreLimit, TakeResult } from '../src/limit-store.js';
+import { look } from '../src/look.js';
 import { type Passed, worstExcess } from './window-bound.js';
 
 export interface Subject {
@@ -223,6 +224,33 @@ export const PROMISES: Record<string, (subject: Subject) => Promise<void>> = {
   async 'a cost above a limit in shadow passes, and is told that it never would'({ store }) {
     const { isAllowed, states } = await taker(store, [shadow(rate(1, 5)), dayQuota(10)])(6);
     assert.deepEqual([isAllowed, states[0]?.waitMs, ...states.map(remaining)], [true, Infinity, 5, 4]);
+  },
+
+  async 'a reset forgets what was counted of the limits that it names, and of no others'({ store }) {
+    const organizationId = randomUUID();
+    const take = taker(store, [rate(1, 5), dayQuota(9)], organizationId);
+    await take(4);
+    await taker(store, [rate(1, 5)])(4);
+    await store.reset(organizationId, ['minute', 'never used']);
+    assert.deepEqual((await take(0)).states.map(remaining), [5, 5]);
+    await store.reset(organizationId, []);
+    await store.reset(organizationId, ['day']);
+    assert.deepEqual((await take(0)).states.map(remaining), [5, 9]);
+  },
+
+  async 'a look is told what the take would be told, and takes nothing'({ store }) {
+    const limits = [rate(1, 3), shadow(dayQuota(2)), { ...rate(1, 8), id: 'key' }];
+    const organizationId = randomUUID();
+    for (const cost of [2, 1, 1, 0, 9]) {
+      const before = await look(store, { organizationId, cost, limits });
+      const again = await look(store, { organizationId, cost, limits });
+      assert.deepEqual(again.states.map(remaining), before.states.map(remaining));
+      const taken = await store.take({ organizationId, cost, limits });
+      assert.equal(before.isAllowed, taken.isAllowed);
+      before.states.forEach(({ waitMs }, i) => {
+        assert.ok(Math.abs(waitMs - (taken.states[i]?.waitMs ?? Number.NaN)) < 1_000 || waitMs === taken.states[i]?.waitMs);
+      });
+    }
   },
 
   async 'a senseless request is the mistake of the caller'({ store }) {

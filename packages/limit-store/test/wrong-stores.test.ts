@@ -8,7 +8,7 @@ import { PROMISES } from './limit-store-behaves.js';
 import { NOON } from './noon.js';
 
 /** Each breaks one promise that a limiter in the wild has broken; the suite must notice. */
-const WRONG_STORES: Record<string, (right: LimitStore, now: () => number) => Pick<LimitStore, 'take'>> = {
+const WRONG_STORES: Record<string, (right: LimitStore, now: () => number) => Partial<LimitStore>> = {
   'a fixed window in the place of a bucket': (_, now) => fixedWindow(now),
   'the right bucket with a wait of a minute for every denial': (right) =>
     changed(right, (result) => ({
@@ -63,6 +63,10 @@ const WRONG_STORES: Record<string, (right: LimitStore, now: () => number) => Pic
       });
       return { ...enforced, states: await Promise.all(all) };
     },
+  }),
+  'a reset that forgets nothing': () => ({ reset: async () => {} }),
+  'a reset that forgets more than it was told': (right) => ({
+    reset: (organizationId) => right.reset(organizationId, ['minute', 'day', 'month']),
   }),
   'one bucket for all organizations': (right) => ({ take: (request) => right.take({ ...request, organizationId: 'all' }) }),
   'local midnight, an hour east of UTC': (right) =>

@@ -1,6 +1,6 @@
-import { type ErrorCode, errorBody } from '@tollgate/domain/error-code';
+import { errorBody } from '@tollgate/domain/error-code';
 import type { Window } from '@tollgate/limit-store/applied-limits';
-import type { Decision, Trip, WindowState } from '@tollgate/limit-store/decide';
+import { type Decision, LIMIT_ERROR, type Trip, type WindowState } from '@tollgate/limit-store/decide';
 import type { HeaderValue } from '@tollgate/protos/envoy/config/core/v3/base';
 import {
   RateLimitResponse_Code as Code,
@@ -14,7 +14,6 @@ const HEADER_ENDING: Record<Window, string> = { minute: 'Minute', day: 'Day', mo
 /** A larger limit does not fit the field. */
 const MAX_UINT32 = 0xffffffff;
 const UNIT: Record<Window, Unit> = { minute: Unit.MINUTE, day: Unit.DAY, month: Unit.MONTH };
-const LIMIT_ERROR: Record<Window, ErrorCode> = { minute: 'rate_limit_exceeded', day: 'quota_exceeded', month: 'quota_exceeded' };
 
 const EMPTY: RateLimitResponse = {
   overallCode: Code.UNKNOWN,

@@ -39,7 +39,7 @@ export function createMemoryLimitStore(options: MemoryLimitStoreOptions = {}): L
     checkTakeRequest(request);
     const nowUs = Math.floor(now() * 1000);
     const looks = request.limits.map((limit) => {
-      const key = `{${request.organizationId}}:${limit.id}`;
+      const key = stateKey(request.organizationId, limit.id);
       return look(key, counts.find(key), limit, request.cost, nowUs);
     });
     const isAllowed = looks.every((each) => each.waitMs === 0 || !isEnforced(each.limit));
@@ -59,10 +59,16 @@ export function createMemoryLimitStore(options: MemoryLimitStoreOptions = {}): L
 
   return {
     take: async (request) => take(request),
+    async reset(organizationId, limitIds) {
+      for (const id of limitIds) counts.drop(stateKey(organizationId, id));
+      file?.changed();
+    },
     ping: async () => {},
     close: async () => file?.close(),
   };
 }
+
+const stateKey = (organizationId: string, limitId: string): string => `{${organizationId}}:${limitId}`;
 
 /** How a limit stands before the take. `mustBeKept` even where nothing is taken: the clock had been wrong, see take.lua. */
 type Look = { key: string; waitMs: number; mustBeKept: boolean } & (

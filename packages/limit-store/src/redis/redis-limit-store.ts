@@ -2,7 +2,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { checkTakeRequest } from '../check-take-request.js';
 import type { LimitStore } from '../limit-store.js';
 import { StoreUnavailable } from '../store-unavailable.js';
-import { resultFrom, scriptArguments, TAKE_SCRIPT, TAKE_SCRIPT_SHA } from './take-script.js';
+import { resultFrom, scriptArguments, stateKey, TAKE_SCRIPT, TAKE_SCRIPT_SHA } from './take-script.js';
 
 export interface RedisLimitStoreOptions {
   /** `redis://` or, with TLS, `rediss://`; the password in it. Redis 6.2 or later, with `maxmemory-policy noeviction`. */
@@ -73,6 +73,9 @@ export function createRedisLimitStore(options: RedisLimitStoreOptions): LimitSto
         (error) => (isNoScript(error) ? redis.eval(TAKE_SCRIPT, ...args) : undefined), // which also loads it
       );
       return resultFrom(reply);
+    },
+    async reset(organizationId, limitIds) {
+      if (limitIds.length > 0) await call(() => redis.del(limitIds.map((id) => stateKey(organizationId, id))));
     },
     async ping() {
       await call(() => redis.ping());
