@@ -54,6 +54,11 @@ export const SETTINGS = {
     default: 'local',
     describe: 'What decides while Redis is gone: a local bucket with this instance’s share, or always the same answer.',
   }),
+  headers: field('RATELIMIT_HEADERS', oneOf('x-ratelimit', 'ietf', 'both'), {
+    default: 'x-ratelimit',
+    describe:
+      'How callers are told of their limits: X-RateLimit-…, the RateLimit and RateLimit-Policy of the IETF’s draft, or both.',
+  }),
   instances: field('RATELIMIT_INSTANCES', integer({ min: 1, max: 10_000 }), {
     default: '1',
     describe: 'How many instances share the limits while Redis is gone.',

@@ -73,6 +73,7 @@ export async function startRateLimitService(
   const told = createRateLimitMetrics(metrics, store.isDegraded);
   const shouldRateLimit = rateLimit({
     now: Date.now,
+    headers: config.headers,
     decide: createDecide(createFindLimits(cache), store, told),
     onDecision(outcome) {
       told.onDecision(outcome);

@@ -12,6 +12,8 @@ export interface WindowState {
   remaining: number;
   /** Unix seconds at which the bucket is full or the quota starts anew. */
   resetAt: number;
+  /** Of a month: the day on which it begins, 1 to 31. */
+  anchorDay?: number;
 }
 
 /** Why a request was denied, or in shadow would have been: the limit that takes longest to let it through. */
@@ -60,9 +62,10 @@ const isEnforcing = ({ store }: Counted): boolean => isEnforced(store);
 function tightestOf(all: readonly Counted[]): WindowState[] {
   const tightest: (WindowState & { isEnforcing: boolean })[] = [];
   for (const counted of all) {
-    const { window, limit, state } = counted;
+    const { window, limit, state, store } = counted;
     const resetAt = Math.ceil(state.resetAtMs / 1000);
-    const next = { window, limit, remaining: state.remaining, resetAt, isEnforcing: isEnforcing(counted) };
+    const anchor = 'anchorDay' in store ? { anchorDay: store.anchorDay } : {};
+    const next = { window, limit, remaining: state.remaining, resetAt, ...anchor, isEnforcing: isEnforcing(counted) };
     const at = tightest.findIndex((other) => other.window === window);
     const other = tightest[at];
     if (other === undefined) tightest.push(next);

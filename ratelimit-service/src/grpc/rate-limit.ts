@@ -2,6 +2,7 @@ import type { Decision } from '@tollgate/limit-store/decide';
 import { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
 import { type CallInfo, GRPC_STATUS, GrpcError, type GrpcMethod, unaryMethod } from '@tollgate/service-kit/grpc';
 import { type LimitRequest, requestFrom } from './descriptors.js';
+import type { HeaderForm } from './limit-headers.js';
 import { limitResponse, unlimitedResponse } from './response.js';
 
 type TakeOf = Extract<LimitRequest, { kind: 'take' }>;
@@ -10,6 +11,8 @@ export interface RateLimitOptions {
   decide: (request: TakeOf, nowMs: number) => Promise<Decision>;
   /** Unix milliseconds. */
   now: () => number;
+  /** How callers are told of their limits; default `x-ratelimit`. */
+  headers?: HeaderForm;
   onDecision: (outcome: Decision | { kind: 'failed'; error: unknown }) => void;
 }
 
@@ -22,7 +25,7 @@ const UNLIMITED: Decision = { kind: 'unlimited' };
  * be found or counted, the call fails, Envoy lets the request through (fail open), and the missing metadata marks it.
  */
 export function rateLimit(options: RateLimitOptions): GrpcMethod {
-  const { decide, now, onDecision } = options;
+  const { decide, now, onDecision, headers } = options;
 
   async function shouldRateLimit(message: RateLimitRequest, call: CallInfo): Promise<Uint8Array> {
     const request = requestFrom(message);
@@ -36,7 +39,7 @@ export function rateLimit(options: RateLimitOptions): GrpcMethod {
     onDecision(decision);
     if (decision.kind === 'unlimited') return unlimitedResponse(1);
     const requestId = decision.kind === 'limited' ? (call.header('x-request-id') ?? null) : null;
-    return limitResponse(decision, requestId, new Date(nowMs));
+    return limitResponse(decision, requestId, new Date(nowMs), headers);
   }
 
   async function decided(request: TakeOf, nowMs: number): Promise<Decision> {

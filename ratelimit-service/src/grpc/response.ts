@@ -8,9 +8,10 @@ import {
   RateLimitResponse_RateLimit_Unit as Unit,
 } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
 
+import { type HeaderForm, limitHeaders } from './limit-headers.js';
+
 type LimitDecision = Exclude<Decision, { kind: 'unlimited' }>;
 
-const HEADER_ENDING: Record<Window, string> = { minute: 'Minute', day: 'Day', month: 'Month' };
 /** A larger limit does not fit the field. */
 const MAX_UINT32 = 0xffffffff;
 const UNIT: Record<Window, Unit> = { minute: Unit.MINUTE, day: Unit.DAY, month: Unit.MONTH };
@@ -42,13 +43,18 @@ export function unlimitedResponse(descriptors: number): Uint8Array {
 }
 
 /** What Envoy is told about a request that was counted or refused, encoded. `requestId` is for the caller's message only. */
-export function limitResponse(decision: LimitDecision, requestId: string | null, now: Date): Uint8Array {
+export function limitResponse(
+  decision: LimitDecision,
+  requestId: string | null,
+  now: Date,
+  form: HeaderForm = 'x-ratelimit',
+): Uint8Array {
   const code = decision.kind === 'limited' ? Code.OVER_LIMIT : Code.OK;
   const message: RateLimitResponse = {
     ...EMPTY,
     overallCode: code,
     statuses: [statusOf(code, decision.windows, now)],
-    responseHeadersToAdd: headersOf(decision),
+    responseHeadersToAdd: [...limitHeaders(form, decision.windows, now), ...marksOf(decision)],
   };
   if (decision.kind === 'limited') {
     const { trip } = decision;
@@ -81,18 +87,9 @@ function statusOf(code: Code, windows: readonly WindowState[], now: Date): RateL
   };
 }
 
-function headersOf(decision: LimitDecision): HeaderValue[] {
-  const { windows, isDegraded } = decision;
+function marksOf(decision: LimitDecision): HeaderValue[] {
   const headers: HeaderValue[] = [];
-  for (const { window, limit, remaining, resetAt } of windows) {
-    const ending = HEADER_ENDING[window];
-    headers.push(
-      { key: `X-RateLimit-Limit-${ending}`, value: String(limit) },
-      { key: `X-RateLimit-Remaining-${ending}`, value: String(remaining) },
-      { key: `X-RateLimit-Reset-${ending}`, value: String(resetAt) },
-    );
-  }
-  if (isDegraded) headers.push({ key: 'X-RateLimit-Degraded', value: 'true' });
+  if (decision.isDegraded) headers.push({ key: 'X-RateLimit-Degraded', value: 'true' });
   if (decision.kind === 'shadow') headers.push({ key: 'X-RateLimit-Shadow', value: decision.trip.window });
   return headers;
 }

@@ -108,6 +108,33 @@ test.each(['minute', 'day', 'month'] as const)(
   },
 );
 
+test('callers are told in the words of the IETF’s draft where that is set, of a month with its own length', () => {
+  // From the last day of January to the last of February; the reset of the test's month.
+  const february = { ...month, resetAt: Date.UTC(2027, 1, 28) / 1000, anchorDay: 31 };
+  const decision = { ...allowed, windows: [minute, day, february] };
+  const said = (form: 'x-ratelimit' | 'ietf' | 'both') =>
+    answerOf(decodeWith(type, limitResponse(decision, null, now, form))).headers;
+  expect(said('ietf')).toEqual({
+    'RateLimit-Policy': '"minute";q=100;w=60, "day";q=10000;w=86400, "month";q=200000;w=2419200',
+    RateLimit: `"minute";r=149;t=1, "day";r=9999;t=50412, "month";r=7;t=${february.resetAt - NOW_SECONDS}`,
+  });
+  expect(said('both')).toEqual({ ...said('ietf'), ...said('x-ratelimit') });
+  expect(said('x-ratelimit')).not.toHaveProperty('RateLimit');
+});
+
+test('a denial is told in them too, and our own marks stay', () => {
+  const denied = { kind: 'limited' as const, windows: [{ ...minute, remaining: 0 }], isDegraded: true, trip };
+  const { headers, body } = answerOf(decodeWith(type, limitResponse(denied, null, now, 'ietf')));
+  expect(headers).toEqual({
+    'RateLimit-Policy': '"minute";q=100;w=60',
+    RateLimit: '"minute";r=0;t=1',
+    'X-RateLimit-Degraded': 'true',
+    'content-type': 'application/json',
+    'Retry-After': '1',
+  });
+  expect(JSON.parse(body)).toMatchObject({ error: { code: 'rate_limit_exceeded' } });
+});
+
 test('limits beyond 32 bits are shown whole in the headers, and as the most that fits in the status', () => {
   const vast = { ...day, limit: 10 ** 12, remaining: 10 ** 12 - 1 };
   const { headers, statuses } = answer({ ...allowed, windows: [vast] });
