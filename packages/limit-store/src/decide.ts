@@ -45,45 +45,51 @@ export type Decision =
 /** Turns what the store returned into a decision; `applied` and `taken.states` are in the same order. */
 export function decide(applied: readonly AppliedLimit[], taken: TakeResult & { isDegraded: boolean }): Decision {
   const { isAllowed, isDegraded, states, nowMs } = taken;
-  const all = applied.map((limit, i): Counted => ({ ...limit, state: stateAt(states, i) }));
-  const said = { windows: tightestOf(all), isDegraded };
-  if (!isAllowed) return { kind: 'limited', ...said, trip: tripOf(all.filter(isEnforcing), nowMs) };
+  if (states.length < applied.length) throw new Error('the limit store returned fewer states than there are limits');
+  const all = { applied, states };
+  const windows = tightestOf(all);
+  if (!isAllowed) return { kind: 'limited', windows, isDegraded, trip: tripOf(all, isEnforced, nowMs) };
   // Whatever stood in the way of a request that passes is in shadow.
-  const tripped = all.filter(({ state }) => state.waitMs > 0);
-  return tripped.length === 0 ? { kind: 'allowed', ...said } : { kind: 'shadow', ...said, trip: tripOf(tripped, nowMs) };
+  if (states.every(({ waitMs }) => waitMs === 0)) return { kind: 'allowed', windows, isDegraded };
+  return { kind: 'shadow', windows, isDegraded, trip: tripOf(all, (store) => !isEnforced(store), nowMs) };
 }
 
-interface Counted extends AppliedLimit {
-  state: LimitState;
+/** Limits and their states, by index: nothing is made for each of them, since this runs for every request. */
+interface Counted {
+  applied: readonly AppliedLimit[];
+  states: readonly LimitState[];
 }
 
-const isEnforcing = ({ store }: Counted): boolean => isEnforced(store);
+function tightestOf({ applied, states }: Counted): WindowState[] {
+  const shown: number[] = [];
+  applied.forEach(({ window }, i) => {
+    const at = shown.findIndex((other) => applied[other]?.window === window);
+    if (at < 0) shown.push(i);
+    else if (isShownBefore({ applied, states }, i, shown[at] as number)) shown[at] = i;
+  });
+  return shown.map((i) => windowState(applied[i] as AppliedLimit, states[i] as LimitState));
+}
 
-function tightestOf(all: readonly Counted[]): WindowState[] {
-  const tightest: (WindowState & { isEnforcing: boolean })[] = [];
-  for (const counted of all) {
-    const { window, limit, state, store } = counted;
-    const resetAt = Math.ceil(state.resetAtMs / 1000);
-    const anchor = 'anchorDay' in store ? { anchorDay: store.anchorDay } : {};
-    const next = { window, limit, remaining: state.remaining, resetAt, ...anchor, isEnforcing: isEnforcing(counted) };
-    const at = tightest.findIndex((other) => other.window === window);
-    const other = tightest[at];
-    if (other === undefined) tightest.push(next);
-    else if (isShownBefore(next, other)) tightest[at] = next;
+function isShownBefore({ applied, states }: Counted, one: number, other: number): boolean {
+  const isEnforcing = isEnforced((applied[one] as AppliedLimit).store);
+  if (isEnforcing !== isEnforced((applied[other] as AppliedLimit).store)) return isEnforcing;
+  return (states[one] as LimitState).remaining < (states[other] as LimitState).remaining;
+}
+
+function windowState({ window, limit, store }: AppliedLimit, { remaining, resetAtMs }: LimitState): WindowState {
+  const state = { window, limit, remaining, resetAt: Math.ceil(resetAtMs / 1000) };
+  return 'anchorDay' in store ? { ...state, anchorDay: store.anchorDay } : state;
+}
+
+/** Of the limits that count here, the one that takes longest. */
+function tripOf({ applied, states }: Counted, counts: (store: AppliedLimit['store']) => boolean, nowMs: number): Trip {
+  let longest = applied.findIndex(({ store }) => counts(store));
+  for (let i = longest + 1; i < applied.length; i++) {
+    const isLonger = (states[i] as LimitState).waitMs > (states[longest] as LimitState).waitMs;
+    if (isLonger && counts((applied[i] as AppliedLimit).store)) longest = i;
   }
-  return tightest.map(({ isEnforcing: _, ...state }) => state);
-}
-
-function isShownBefore<State extends { isEnforcing: boolean; remaining: number }>(one: State, other: State): boolean {
-  return one.isEnforcing === other.isEnforcing ? one.remaining < other.remaining : one.isEnforcing;
-}
-
-/** Of these, which are not none, the one that takes longest. */
-function tripOf(candidates: readonly Counted[], nowMs: number): Trip {
-  const { window, limit, state } = candidates.reduce((longest, next) =>
-    next.state.waitMs > longest.state.waitMs ? next : longest,
-  );
-  const { remaining, waitMs, resetAtMs } = state;
+  const { window, limit } = applied[longest] as AppliedLimit;
+  const { remaining, waitMs, resetAtMs } = states[longest] as LimitState;
   const fits = Number.isFinite(waitMs);
   return {
     window,
@@ -92,10 +98,4 @@ function tripOf(candidates: readonly Counted[], nowMs: number): Trip {
     retryAfter: fits ? Math.max(1, Math.ceil(waitMs / 1000)) : undefined,
     resetAt: Math.ceil((fits ? nowMs + waitMs : resetAtMs) / 1000),
   };
-}
-
-function stateAt(states: readonly LimitState[], i: number): LimitState {
-  const state = states[i];
-  if (state === undefined) throw new Error('the limit store returned fewer states than there are limits');
-  return state;
 }
