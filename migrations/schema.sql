@@ -56,12 +56,14 @@ organizations.name text NOT NULL
 organizations.plan text COLLATE C NOT NULL
 plans.burst bigint NOT NULL
 plans.created_at timestamp with time zone NOT NULL DEFAULT now()
+plans.is_shadow boolean NOT NULL DEFAULT false
 plans.name text COLLATE C NOT NULL
 plans.per_day bigint NOT NULL
 plans.per_minute bigint NOT NULL
 plans.per_month bigint
 rate_limit_configs.burst bigint
 rate_limit_configs.id uuid NOT NULL DEFAULT gen_random_uuid()
+rate_limit_configs.is_shadow boolean
 rate_limit_configs.key_id uuid
 rate_limit_configs.organization_id uuid NOT NULL
 rate_limit_configs.per_day bigint
@@ -173,7 +175,7 @@ plans plans_per_month_check CHECK (((per_month >= 1) AND (per_month <= '10000000
 plans plans_pkey PRIMARY KEY (name)
 rate_limit_configs rate_limit_configs_burst_check CHECK (((burst >= 1) AND (burst <= '1000000000000'::bigint)))
 rate_limit_configs rate_limit_configs_key_of_organization FOREIGN KEY (key_id, organization_id) REFERENCES api_keys(id, organization_id) ON DELETE CASCADE
-rate_limit_configs rate_limit_configs_not_empty CHECK ((num_nonnulls(per_minute, burst, per_day, per_month) > 0))
+rate_limit_configs rate_limit_configs_not_empty CHECK (((num_nonnulls(per_minute, burst, per_day, per_month) > 0) OR ((key_id IS NULL) AND (is_shadow IS NOT NULL))))
 rate_limit_configs rate_limit_configs_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(id) ON DELETE CASCADE
 rate_limit_configs rate_limit_configs_per_day_check CHECK (((per_day >= 1) AND (per_day <= '1000000000000'::bigint)))
 rate_limit_configs rate_limit_configs_per_minute_check CHECK (((per_minute >= 1) AND (per_minute <= '1000000000000'::bigint)))

@@ -31,6 +31,13 @@ export function flagArgument(args: Arguments, name: string): boolean {
   return Array.isArray(value) ? value.at(-1) === true : value === true;
 }
 
+/** `--name` or `--no-name`; undefined where neither was given. */
+export function eitherFlag(args: Arguments, name: string): boolean | undefined {
+  const [isOn, isOff] = [flagArgument(args, name), flagArgument(args, `no-${name}`)];
+  if (isOn && isOff) throw wrongUse(`--${name} and --no-${name} exclude each other.`);
+  return isOn || isOff ? isOn : undefined;
+}
+
 /** Digits only: what else JavaScript takes for a number (1e3, 0x10, ' 7') is more likely a mistake. */
 export function wholeNumber(args: Arguments, name: string): number | undefined {
   const text = textArgument(args, name);

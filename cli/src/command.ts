@@ -1,3 +1,4 @@
+import type { Counters } from '@tollgate/limit-store/counters';
 import type { Database } from '@tollgate/postgres/database';
 import type { CliConfig } from './config.js';
 import type { Format, Output } from './output.js';
@@ -30,6 +31,8 @@ export interface Context {
   /** Where usage lies: the same database, unless the settings name another. Its statements may take longer. */
   usageDatabase(): Promise<Database>;
   databaseUrl(): Promise<string>;
+  /** What is counted against limits; opened once, closed when the command has ended. */
+  counters(): Promise<Counters>;
   /** One secret line: from a pipe, or typed without an echo. */
   readSecret(question: string): Promise<string>;
   /** The text of a file, or of stdin for `-`, piece by piece. Throws a CliError where it cannot be read as UTF-8. */

@@ -6,6 +6,7 @@ import { CliError, EXIT, wrongUse } from './cli-error.js';
 import type { Context } from './command.js';
 import type { CliConfig } from './config.js';
 import type { DatabaseSource } from './failure.js';
+import { openCounters } from './open-counters.js';
 import type { Output } from './output.js';
 import { askToConfirm, isInteractive, readSecretLine, showProgress, type Terminal } from './terminal.js';
 import { readPieces } from './text-file.js';
@@ -26,7 +27,7 @@ export interface ContextOptions {
 /** Makes what a command may touch, each thing when it is first asked for. */
 export function createContext(options: ContextOptions): Context & { databaseSource(): DatabaseSource; close(): Promise<void> } {
   const { output, terminal, environment, isSure } = options;
-  const opened: Database[] = [];
+  const opened: { close(): Promise<void> }[] = [];
   let source: DatabaseSource;
 
   const config = once(async () => {
@@ -59,6 +60,11 @@ export function createContext(options: ContextOptions): Context & { databaseSour
       return open(usageDatabaseUrl ?? (await databaseUrl()), USAGE_STATEMENT_TIMEOUT_MS);
     }),
     databaseUrl,
+    counters: once(async () => {
+      const counters = await openCounters(await config());
+      opened.push(counters);
+      return counters;
+    }),
     databaseSource: () => source,
     readSecret: (question) => readSecretLine(terminal, question),
     readPieces: (path) => readPieces(path, terminal.stdin),
@@ -69,7 +75,7 @@ export function createContext(options: ContextOptions): Context & { databaseSour
       await askToConfirm(terminal, question);
     },
     async close() {
-      await Promise.all(opened.map((database) => database.close()));
+      await Promise.all(opened.map((each) => each.close()));
     },
   };
 }

@@ -1,6 +1,7 @@
 import { dayQuotaLastsMinutes, type Limits, type LimitsOverride } from '@tollgate/domain/limits';
 import type { LimitsPatch } from '@tollgate/postgres/limit-columns';
-import { numberOrNone, wholeNumber } from './arguments.js';
+import { eitherFlag, numberOrNone, wholeNumber } from './arguments.js';
+import { wrongUse } from './cli-error.js';
 import type { Arguments, Option } from './command.js';
 import { numberColumn, shownNumber } from './view.js';
 
@@ -13,6 +14,8 @@ export const LIMIT_OPTIONS = {
   },
   'per-day': { type: 'string', value: 'N', describe: 'Requests a UTC day.' },
   'per-month': { type: 'string', value: 'N', describe: 'Requests a billing month; none takes the limit away.' },
+  shadow: { type: 'boolean', describe: 'Count these limits and tell of them, and let every request through.' },
+  'no-shadow': { type: 'boolean', describe: 'Enforce these limits.' },
 } satisfies Record<string, Option>;
 
 const COLUMNS = { 'Per minute': 'per_minute', Burst: 'burst', 'Per day': 'per_day', 'Per month': 'per_month' };
@@ -33,8 +36,15 @@ export function limitFieldsRow({ perMinute, burst, perDay, perMonth }: LimitsOve
   return { per_minute: perMinute ?? null, burst: burst ?? null, per_day: perDay ?? null, per_month: perMonth ?? null };
 }
 
+/** Throws where none of the options was given. */
+export function requiredLimitsPatch(args: Arguments): LimitsPatch {
+  const patch = limitsPatch(args);
+  if (Object.keys(patch).length > 0) return patch;
+  throw wrongUse('Say what to set: --per-minute, --burst, --per-day, --per-month, --shadow or --no-shadow.');
+}
+
 /** What the options change; a part that was not given is not in it. */
-export function limitsPatch(args: Arguments): LimitsPatch {
+function limitsPatch(args: Arguments): LimitsPatch {
   const given: LimitsPatch = {};
   const [perMinute, burst, perDay] = [wholeNumber(args, 'per-minute'), wholeNumber(args, 'burst'), wholeNumber(args, 'per-day')];
   const perMonth = numberOrNone(args, 'per-month');
@@ -42,6 +52,8 @@ export function limitsPatch(args: Arguments): LimitsPatch {
   if (burst !== undefined) given.burst = burst;
   if (perDay !== undefined) given.perDay = perDay;
   if (perMonth !== undefined) given.perMonth = perMonth;
+  const isShadow = eitherFlag(args, 'shadow');
+  if (isShadow !== undefined) given.isShadow = isShadow;
   return given;
 }
 

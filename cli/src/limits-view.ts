@@ -1,4 +1,4 @@
-import type { Limits } from '@tollgate/domain/limits';
+import type { Limits, LimitsOverride } from '@tollgate/domain/limits';
 import type { LimitsInForce } from '@tollgate/postgres/limits';
 import { limitFields, limitFieldsRow } from './limits-fields.js';
 import { plain } from './printable.js';
@@ -14,15 +14,21 @@ export function limitsRow(found: LimitsInForce, keyId: string | undefined): Row 
     organization_id: found.organizationId,
     plan: found.plan.name,
     limits: limitFieldsRow(limitsInForce(found, keyId)),
-    override: limitFieldsRow(own),
+    is_shadow: keyId === undefined ? found.isShadow : own.isShadow === true,
+    override: overrideRow(own),
   };
   if (keyId !== undefined) return { ...row, key_id: keyId };
   const keys = found.keys.map(({ keyId: key_id, effective, override }) => ({
     key_id,
     limits: limitFieldsRow(effective),
-    override: limitFieldsRow(override),
+    is_shadow: override.isShadow === true,
+    override: overrideRow(override),
   }));
   return { ...row, keys };
+}
+
+function overrideRow(override: LimitsOverride): Row {
+  return { ...limitFieldsRow(override), is_shadow: override.isShadow ?? null };
 }
 
 /** A key without limits of its own has its organization's. */
@@ -42,9 +48,13 @@ export function limitsView(row: Row): View {
       limitColumn('Burst', 'burst', isKey),
       limitColumn('Per day', 'per_day', isKey),
       limitColumn('Per month', 'per_month', isKey),
+      { title: 'Mode', value: (row) => modeOf(row, isKey) },
       ...keys.map((key): Column => ({ title: `Key ${plain(key['key_id'])}`, value: () => inOneLine(key) })),
     ],
-    fields: ['organization_id', ...(isKey ? ['key_id'] : []), 'plan', ...limitFields('limits'), ...limitFields('override')],
+    fields: [
+      ...['organization_id', ...(isKey ? ['key_id'] : []), 'plan', ...limitFields('limits'), 'is_shadow'],
+      ...[...limitFields('override'), 'override.is_shadow'],
+    ],
   };
 }
 
@@ -57,7 +67,14 @@ function limitColumn(title: string, field: string, isKey: boolean): Column {
   return { title, value: (row) => `${shownNumber(fieldOf(row, `limits.${field}`))}${origin(row)}` };
 }
 
+function modeOf(row: Row, isKey: boolean): string {
+  const mode = row['is_shadow'] === true ? 'shadow' : 'enforced';
+  if (isKey) return `${mode}  (of the key's own limits)`;
+  return `${mode}  ${fieldOf(row, 'override.is_shadow') === null ? "(the plan's)" : '(own)'}`;
+}
+
 function inOneLine(key: Row): string {
   const [minute, burst, day, month] = limitFields('limits').map((field) => shownNumber(fieldOf(key, field)));
-  return `${minute} a minute, burst ${burst}, ${day} a day${month === '-' ? '' : `, ${month} a month`}`;
+  const shadow = key['is_shadow'] === true ? ', in shadow' : '';
+  return `${minute} a minute, burst ${burst}, ${day} a day${month === '-' ? '' : `, ${month} a month`}${shadow}`;
 }

@@ -1,8 +1,18 @@
 /** What `-o json` prints, as docs/cli.md shows it. The tests hold what is really printed to the same fields. */
 const LIMITS = { per_minute: 1000, burst: 1500, per_day: 100000, per_month: null };
-const NO_LIMITS = { per_minute: null, burst: null, per_day: null, per_month: null };
+const NO_OVERRIDE = { per_minute: null, burst: null, per_day: null, per_month: null, is_shadow: null };
 const ORGANIZATION_ID = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
 const KEY_ID = '0f8fad5b-d9cb-469f-a165-70867728950e';
+
+const COUNTER = {
+  name: 'minute',
+  scope: 'organization',
+  limit: 1000,
+  burst: 1500,
+  remaining: 0,
+  resets_at: '2026-11-23T10:01:18.000Z',
+  is_shadow: false,
+};
 
 export const SHAPES = {
   organization: {
@@ -59,13 +69,35 @@ export const SHAPES = {
     organization_id: ORGANIZATION_ID,
     details: { reason: 'leaked' },
   },
-  plan: { name: 'premium', ...LIMITS },
+  plan: { name: 'premium', ...LIMITS, is_shadow: false },
   limits: {
     organization_id: ORGANIZATION_ID,
     plan: 'premium',
     limits: LIMITS,
-    override: NO_LIMITS,
-    keys: [{ key_id: KEY_ID, limits: LIMITS, override: NO_LIMITS }],
+    is_shadow: false,
+    override: NO_OVERRIDE,
+    keys: [{ key_id: KEY_ID, limits: LIMITS, is_shadow: false, override: NO_OVERRIDE }],
+  },
+  counters: { organization_id: ORGANIZATION_ID, limits: [COUNTER] },
+  'counters explain': {
+    key_id: KEY_ID,
+    prefix: 'sk_live_4k2m',
+    name: 'backend',
+    environment: 'live',
+    scopes: ['orders:read'],
+    organization_id: ORGANIZATION_ID,
+    organization: 'Acme Ltd',
+    plan: 'premium',
+    authorization: { allowed: true, code: null, message: 'The key is valid.', missing_scopes: [] },
+    limits: [{ ...COUNTER, source: 'plan' }],
+    next_request: {
+      decision: 'limited',
+      status: 429,
+      code: 'rate_limit_exceeded',
+      limit: 'minute',
+      retry_after: 1,
+      why: 'Of the limit of 1000 a minute, 0 are left; it fits in 1 s.',
+    },
   },
   usage: {
     period_start: '2026-11-23T00:00:00.000Z',

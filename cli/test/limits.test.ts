@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => close());
 
-const NONE = { per_minute: null, burst: null, per_day: null, per_month: null };
+const NONE = { per_minute: null, burst: null, per_day: null, per_month: null, is_shadow: null };
 
 test('the plans are listed, smallest first, and can be made and changed', async () => {
   const plans = await program.json<(typeof SHAPES.plan)[]>('plan', 'list');
@@ -37,9 +37,9 @@ test('the plans are listed, smallest first, and can be made and changed', async 
     '--per-month',
     '900000',
   );
-  expect(made).toEqual({ name: 'startup', per_minute: 500, burst: 750, per_day: 50_000, per_month: 900_000 });
+  expect(made).toEqual({ name: 'startup', per_minute: 500, burst: 750, per_day: 50_000, per_month: 900_000, is_shadow: false });
   expect(await cli.json('plan', 'set', 'startup', '--per-minute', '200', '--per-month', 'none')).toEqual({
-    ...{ name: 'startup', per_minute: 200, burst: 300, per_day: 50_000, per_month: null },
+    ...{ name: 'startup', per_minute: 200, burst: 300, per_day: 50_000, per_month: null, is_shadow: false },
   });
 });
 
@@ -93,11 +93,37 @@ test.each([
   ['a hexadecimal number', ['--per-minute', '0x10']],
   ['a number beyond all bounds', ['--per-day', '99999999999999999999']],
   ['an empty number', ['--per-minute=']],
+  ['a mode and its opposite', ['--shadow', '--no-shadow']],
   ['a number twice', ['--per-minute', '5', '--per-minute', '6']],
 ])('limits of %s are refused and change nothing', async (_, words) => {
   const before = await cli.json('limits', 'get', 'Acme');
   expect(await cli.failure('limits', 'set', 'Acme', ...words)).toMatchObject({ exitCode: 2 });
   expect(await cli.json('limits', 'get', 'Acme')).toEqual(before);
+});
+
+test('a plan, an organization and a key can be put in shadow and taken out of it', async () => {
+  const plan = ['plan', 'set', 'trial', '--per-minute', '50', '--burst', '60', '--per-day', '500'];
+  expect(await cli.json(...plan, '--shadow')).toMatchObject({ is_shadow: true });
+  expect(await cli.json('plan', 'set', 'trial', '--per-minute', '40')).toMatchObject({ per_minute: 40, is_shadow: true });
+  expect((await cli.run('plan', 'list')).stdout).toMatch(/trial .* shadow$/m);
+
+  await cli.json('org', 'create', '--name', 'Trial', '--plan', 'trial');
+  expect(await cli.json('limits', 'get', 'Trial')).toMatchObject({ is_shadow: true, override: NONE });
+  expect((await cli.run('limits', 'get', 'Trial')).stdout).toMatch(/Mode +shadow {2}\(the plan's\)/);
+  expect(await cli.json('limits', 'set', 'Trial', '--no-shadow')).toMatchObject({
+    is_shadow: false,
+    override: { ...NONE, is_shadow: false },
+  });
+  expect((await cli.run('limits', 'get', 'Trial')).stdout).toMatch(/Mode +enforced {2}\(own\)/);
+
+  const { id } = await cli.json<{ id: string }>('key', 'create', '--org', 'Trial', '--name', 'k');
+  expect(await cli.failure('limits', 'set', 'Trial', '--key', id, '--shadow')).toMatchObject({ exitCode: 2, code: 'invalid' });
+  const own = await cli.json('limits', 'set', 'Trial', '--key', id, '--per-minute', '5', '--shadow');
+  expect(own).toMatchObject({ key_id: id, is_shadow: true, override: { per_minute: 5, is_shadow: true } });
+  expect(await cli.json('limits', 'get', 'Trial')).toMatchObject({ is_shadow: false, keys: [{ is_shadow: true }] });
+  expect((await cli.run('limits', 'get', 'Trial')).stdout).toMatch(/a day, in shadow$/m);
+  expect(await cli.json('limits', 'clear', 'Trial', '--yes')).toMatchObject({ is_shadow: true, override: NONE });
+  expect(await cli.json('plan', 'set', 'trial', '--no-shadow')).toMatchObject({ per_minute: 40, is_shadow: false });
 });
 
 test('a plan under which limits of an organization would not fit is a conflict', async () => {

@@ -55,13 +55,17 @@ database that \`DATABASE_URL\` names. \`--help\` after a noun or a verb explains
 | 2 | wrong use |
 | 3 | not found |
 | 5 | conflict with what is there: a name that is taken, limits that would not fit, several keys that begin so |
-| 69 | the database is unavailable |
+| 69 | the database or the counters are unavailable |
 | 78 | bad settings, or no database is known |
 `;
 
 const NOTES: Record<string, string> = {
   key: ' (and `key` with the secret, from `key create` and `key rotate` alone; of `key rotate` also `old_key_ends_at`)',
   'key import': ' (`problems` holds the first 1,000 of the `refused` lines)',
+  counters:
+    ' (with `--key` also `key_id`; `name` is minute, day or month, `scope` organization or key, `burst` null but for a minute)',
+  'counters explain':
+    ' (`source` is plan, organization or key; `decision` is allowed, limited, shadow or denied, and `status` null where the API answers)',
   limits: ' (with `--key`: `key_id` in place of `keys`)',
   usage: ' (with `--by route|key|status` also `route`, `api_key_id` or `status_code`, in front)',
 };

@@ -23,6 +23,14 @@ export const SETTINGS = {
     describe: 'Where Envoy asks: host:port or unix:/path.',
   }),
   adminListen: field('ADMIN_LISTEN', listenAddress(), { default: '127.0.0.1:9102', describe: 'Health and /metrics over HTTP.' }),
+  adminToken: secretField(
+    'ADMIN_TOKEN',
+    text().refine((token) => token.length >= 32, 'must have at least 32 characters'),
+    {
+      optional: true,
+      describe: 'Who sends it may look at counters and reset them, at ADMIN_LISTEN on loopback or a unix socket.',
+    },
+  ),
   databaseUrl: secretField('DATABASE_URL', url('postgres', 'postgresql'), {
     optional: true,
     describe: 'PostgreSQL with organizations and limits; with RATELIMIT_CONFIG it may be left out.',
@@ -47,6 +55,11 @@ export const SETTINGS = {
   storeDown: field('RATELIMIT_STORE_DOWN', oneOf('local', 'allow', 'deny'), {
     default: 'local',
     describe: 'What decides while Redis is gone: a local bucket with this instance’s share, or always the same answer.',
+  }),
+  headers: field('RATELIMIT_HEADERS', oneOf('x-ratelimit', 'ietf', 'both'), {
+    default: 'x-ratelimit',
+    describe:
+      'How callers are told of their limits: X-RateLimit-…, the RateLimit and RateLimit-Policy of the IETF’s draft, or both.',
   }),
   instances: field('RATELIMIT_INSTANCES', integer({ min: 1, max: 10_000 }), {
     default: '1',

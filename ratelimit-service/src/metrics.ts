@@ -1,7 +1,7 @@
+import type { Decision } from '@tollgate/limit-store/decide';
 import type { Metrics } from '@tollgate/service-kit/metrics';
-import type { Decision } from './decide.js';
 
-const RESULTS = ['allowed', 'limited', 'unlimited', 'failed'] as const;
+const RESULTS = ['allowed', 'limited', 'shadow', 'unlimited', 'failed'] as const;
 const LIMITS = ['none', 'minute', 'day', 'month'] as const;
 
 export interface RateLimitMetrics {
@@ -12,7 +12,7 @@ export interface RateLimitMetrics {
 export function createRateLimitMetrics(metrics: Metrics, isDegraded: () => boolean): RateLimitMetrics {
   const decisions = metrics.counter({
     name: 'tollgate_ratelimit_decisions_total',
-    help: 'Answers to Envoy, by result and by the limit that tripped. "failed": no limit could be read, the request passed.',
+    help: 'Answers to Envoy, by result and by the limit that tripped. "shadow": it passed, since that limit is in shadow. "failed": no limit could be read, the request passed.',
     labels: ['result', 'limit'],
   });
   const store = metrics
@@ -25,13 +25,13 @@ export function createRateLimitMetrics(metrics: Metrics, isDegraded: () => boole
   });
   const resolved = new Map(
     RESULTS.flatMap((result) =>
-      LIMITS.filter((limit) => (limit === 'none') !== (result === 'limited')).map(
+      LIMITS.filter((limit) => (limit === 'none') !== (result === 'limited' || result === 'shadow')).map(
         (limit) => [`${result} ${limit}`, decisions.with({ result, limit })] as const,
       ),
     ),
   );
   return {
-    onDecision: (outcome) => resolved.get(`${outcome.kind} ${outcome.kind === 'limited' ? outcome.trip.window : 'none'}`)?.inc(),
+    onDecision: (outcome) => resolved.get(`${outcome.kind} ${'trip' in outcome ? outcome.trip.window : 'none'}`)?.inc(),
     onStoreAnswer: (durationMs) => store.observe(durationMs / 1000),
   };
 }

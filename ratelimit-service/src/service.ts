@@ -2,7 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createRecordCache, type RecordCache } from '@tollgate/cache/record-cache';
 import { type FollowedRules, followRules, RulesRefused } from '@tollgate/descriptor-limits/follow-rules';
 import type { OrganizationLimits } from '@tollgate/domain/limits';
+import { appliedLimits } from '@tollgate/limit-store/applied-limits';
+import { decide } from '@tollgate/limit-store/decide';
 import { createDegradingLimitStore, type DegradingLimitStore } from '@tollgate/limit-store/degrading-limit-store';
+import { counterActions } from '@tollgate/limit-store/http/counter-actions';
 import type { LimitStore, TakeRequest } from '@tollgate/limit-store/limit-store';
 import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
 import { createRedisLimitStore } from '@tollgate/limit-store/redis/redis-limit-store';
@@ -19,12 +22,11 @@ import { createMetrics, type Metrics } from '@tollgate/service-kit/metrics';
 import { SettingsError } from '@tollgate/service-kit/settings';
 import { VERSION } from '@tollgate/service-kit/version';
 import type { RateLimitConfig } from './config.js';
-import { decide } from './decide.js';
+import { createFindLimits, type FindLimits } from './find-limits.js';
 import { forgetChanged } from './forget-changed.js';
 import { type RateLimitOptions, rateLimit, SHOULD_RATE_LIMIT_PATH } from './grpc/rate-limit.js';
 import { type AnswerByRules, answerByRules } from './grpc/rule-limit.js';
 import { databaseState, rulesState, storeState } from './health.js';
-import { appliedLimits, createFindLimits, type FindLimits } from './limits.js';
 import { createRateLimitMetrics, type RateLimitMetrics } from './metrics.js';
 import { createRuleMetrics, type RuleMetrics } from './rule-metrics.js';
 
@@ -72,6 +74,7 @@ export async function startRateLimitService(
   const shouldRateLimit = rateLimit({
     now: Date.now,
     byRules: rules && createByRules(rules, store, told),
+    headers: config.headers,
     decide: createDecide(organizations?.findLimits ?? noOrganizations, store, told),
     onDecision(outcome) {
       told.onDecision(outcome);
@@ -104,6 +107,7 @@ export async function startRateLimitService(
       version: VERSION,
       log,
       isReady: () => !isClosing,
+      actions: config.adminToken === undefined ? undefined : { token: config.adminToken, byPath: counterActions(store) },
       components: async () => ({
         ...(organizations && { database: databaseState(organizations.isConnected()) }),
         ...(rules && { rules: rulesState(rules.followed.problems(), rules.followed.ruleCount(), rules.followed.rules().size) }),

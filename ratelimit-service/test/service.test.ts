@@ -41,6 +41,14 @@ async function takeAll({ take }: RunningRateLimit, most: number): Promise<LimitA
   return answers;
 }
 
+/** A key with limits of its own. */
+async function ownKey({ db, organization }: RunningRateLimit, limits: LimitsPatch) {
+  const named = { organizationId: organization.id, name: 'main', environment: 'live', scopes: [], createdBy: 'tester' } as const;
+  const { key } = await createApiKey(db, named, 'tester');
+  await setLimits(db, { organizationId: organization.id, keyId: key.id }, limits, 'tester');
+  return key;
+}
+
 /** Waits until the limit of the minute is shown as this. */
 function shown({ look }: RunningRateLimit, perMinute: number, keyId?: string): Promise<unknown> {
   const what = `${perMinute} a minute within a second of the change`;
@@ -58,7 +66,7 @@ describe.each(STORES)('on %s', (_, env) => {
     expect(answers.length).toBeGreaterThan(5);
     expect(answers[0]).toMatchObject({ code: CODE.OK, metadata: { decision: 'allowed' } });
     expect(header(answers[0] as LimitAnswer, 'Remaining-Minute')).toBe(4);
-    expect(denied).toMatchObject({ code: CODE.OVER_LIMIT, metadata: { decision: 'limited' } });
+    expect(denied).toMatchObject({ code: CODE.OVER_LIMIT, metadata: { decision: 'limited', limit: 'minute' } });
     expect(denied.headers).toMatchObject({ 'content-type': 'application/json', 'Retry-After': '1' });
     expect(JSON.parse(denied.body)).toMatchObject({ request_id: 'stream-1' });
     expect(errorOf(denied)).toMatchObject({
@@ -96,16 +104,8 @@ describe.each(STORES)('on %s', (_, env) => {
 
   test('a key with its own limit must pass both, and the tighter is shown', async () => {
     const limiter = await running({ perMinute: 2, burst: 10 });
-    const { db, organization, take } = limiter;
-    const named = {
-      organizationId: organization.id,
-      name: 'main',
-      environment: 'live',
-      scopes: [],
-      createdBy: 'tester',
-    } as const;
-    const { key } = await createApiKey(db, named, 'tester');
-    await setLimits(db, { organizationId: organization.id, keyId: key.id }, { perMinute: 1, burst: 2 }, 'tester');
+    const { take } = limiter;
+    const key = await ownKey(limiter, { perMinute: 1, burst: 2 });
     await shown(limiter, 1, key.id);
     const ofKey = [await take({}, key.id), await take({}, key.id), await take({}, key.id)];
     expect(ofKey.map(({ code }) => code)).toEqual([CODE.OK, CODE.OK, CODE.OVER_LIMIT]);
@@ -122,6 +122,36 @@ describe.each(STORES)('on %s', (_, env) => {
     expect(header(await look(), 'Remaining-Minute')).toBeGreaterThanOrEqual(148);
     const loose = await take({ limit: { requests_per_unit: 1_000_000, unit: UNIT.MINUTE } });
     expect(header(loose, 'Limit-Minute')).toBe(100);
+  });
+
+  test('in shadow everything passes, counted and told; a key’s own limit denies all the same', async () => {
+    const limiter = await running({ perMinute: 1, burst: 2, isShadow: true });
+    const { db, organization, take, page } = limiter;
+    const answers = [await take(), await take(), await take(), await take()];
+    expect(answers.map(({ code, metadata }) => [code, metadata['decision'], metadata['limit']])).toEqual([
+      [CODE.OK, 'allowed', undefined],
+      [CODE.OK, 'allowed', undefined],
+      [CODE.OK, 'shadow', 'minute'],
+      [CODE.OK, 'shadow', 'minute'],
+    ]);
+    expect(answers.map(({ headers }) => headers['X-RateLimit-Shadow'])).toEqual([undefined, undefined, 'minute', 'minute']);
+    expect((await page('/metrics')).text).toMatch(
+      /^tollgate_ratelimit_decisions_total\{result="shadow",limit="minute",service="ratelimit"\} 2$/m,
+    );
+
+    const key = await ownKey(limiter, { perMinute: 2, burst: 2, perDay: 1_000 });
+    await shown(limiter, 2, key.id);
+    const ofKey = [await take({}, key.id), await take({}, key.id), await take({}, key.id)];
+    expect(ofKey.map(({ code, metadata }) => [code, metadata['decision']])).toEqual([
+      [CODE.OK, 'shadow'],
+      [CODE.OK, 'shadow'],
+      [CODE.OVER_LIMIT, 'limited'],
+    ]);
+    expect(header(ofKey[2] as LimitAnswer, 'Limit-Minute')).toBe(2);
+    expect(header(ofKey[2] as LimitAnswer, 'Remaining-Day')).toBe(998);
+
+    await setLimits(db, { organizationId: organization.id }, { isShadow: false }, 'tester');
+    await until(async () => (await take()).code === CODE.OVER_LIMIT, SECOND_MS, 'the end of the shadow');
   });
 
   test('another plan, a changed plan, an override and its end are in force within a second', async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { GatewayRoute } from '@tollgate/envoy-config/options';
 import { LOG_LEVEL } from '@tollgate/service-kit/log';
@@ -120,6 +121,9 @@ export function serviceSettings(
       RATELIMIT_LISTEN: at('ratelimit'),
       RATELIMIT_STORE: store,
       DATA_DIR: dataFolder,
+      // A new one at each start, which the gateway file tells to commands in this folder.
+      ADMIN_TOKEN: randomBytes(32).toString('base64url'),
+      ADMIN_TOKEN_FILE: '',
     },
     collector: { ...admin, ...grpc, COLLECTOR_LISTEN: at('collector'), DATA_DIR: dataFolder },
     writer: { ...database, ...admin, DATA_DIR: dataFolder },

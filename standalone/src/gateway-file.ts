@@ -1,7 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { type GatewayFile, gatewayFilePath } from '@tollgate/embedded/gateway-file';
 
-/** Tells `npx tollgate` where this gateway is. Mode 0600, since the database's URL holds its password. */
+/** Tells `npx tollgate` where this gateway is. Mode 0600, since it holds the database's password and the admin token. */
 export async function writeGatewayFile(dataFolder: string, content: GatewayFile): Promise<void> {
   const file = gatewayFilePath(dataFolder);
   await writeFile(`${file}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });

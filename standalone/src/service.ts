@@ -95,7 +95,9 @@ async function startParts(
 
   const gatewayUrl = `${config.tls === undefined ? 'http' : 'https'}://127.0.0.1:${gatewayPort}`;
   const { adminUrl } = envoy;
-  await writeGatewayFile(dataFolder, { pid: options.pid, gatewayUrl, adminUrl, databaseUrl, services: adminAddresses });
+  const adminToken = services.ratelimit['ADMIN_TOKEN'] ?? '';
+  const gatewayFile = { pid: options.pid, gatewayUrl, adminUrl, databaseUrl, services: adminAddresses, adminToken };
+  await writeGatewayFile(dataFolder, gatewayFile);
   closers.add('gateway file', () => removeGatewayFile(dataFolder));
 
   let isClosing = false;

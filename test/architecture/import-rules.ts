@@ -1,8 +1,12 @@
 import { eachImport, type ImportSite, isProduct, type Rule } from './rule.js';
 
-/** Types of a need that several implementations answer, and so no more than a word to the core that uses it. */
+/**
+ * Types of a need that several implementations answer, or of a pure rule that a service shares with the CLI, and so no more
+ * than a word to the core that uses it.
+ */
 const SEAMS = new Set([
   'packages/limit-store/src/limit-store.ts',
+  'packages/limit-store/src/decide.ts',
   'packages/event-log/src/event-log.ts',
   'packages/service-kit/src/metrics.ts',
 ]);

@@ -1,10 +1,10 @@
 import type { OrganizationLimits } from '@tollgate/domain/limits';
+import { appliedLimits } from '@tollgate/limit-store/applied-limits';
+import { decide } from '@tollgate/limit-store/decide';
 import { createDegradingLimitStore } from '@tollgate/limit-store/degrading-limit-store';
 import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
 import { RateLimitRequest, RateLimitResponse } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
-import { decide } from '@tollgate/ratelimit-service/decide';
 import { rateLimit } from '@tollgate/ratelimit-service/grpc/rate-limit';
-import { appliedLimits } from '@tollgate/ratelimit-service/limits';
 import { GRPC_STATUS, GrpcError } from '@tollgate/service-kit/grpc';
 import { expect } from 'vitest';
 import { fuzz } from './fuzz.js';

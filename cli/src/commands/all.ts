@@ -1,6 +1,9 @@
 import type { Command } from '../command.js';
 import { configRender } from './config-render.js';
 import { configValidate } from './config-validate.js';
+import { countersExplain } from './counters-explain.js';
+import { countersGet } from './counters-get.js';
+import { countersReset } from './counters-reset.js';
 import { doctor } from './doctor.js';
 import { keyCreate } from './key-create.js';
 import { keyExport } from './key-export.js';
@@ -49,6 +52,9 @@ export const COMMANDS: readonly Command[] = [
   limitsGet,
   limitsSet,
   limitsClear,
+  countersGet,
+  countersReset,
+  countersExplain,
   usageShow,
   migrateUp,
   migrateDown,
@@ -63,6 +69,7 @@ export const NOUNS: Readonly<Record<string, string>> = {
   key: 'API keys.',
   plan: 'Plans: named limits.',
   limits: 'Limits of an organization or a key.',
+  counters: 'What is counted against limits.',
   usage: 'What was used.',
   migrate: "The database's schema.",
   config: 'The configuration of Envoy.',

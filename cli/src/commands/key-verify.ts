@@ -1,17 +1,11 @@
 import { apiKeyEnvironment, hashApiKey } from '@tollgate/domain/api-key';
 import { ERRORS, type ErrorCode } from '@tollgate/domain/error-code';
-import { type KeyDenial, type KeyRecord, keyDenial } from '@tollgate/domain/judge-key';
+import { type KeyRecord, keyDenial } from '@tollgate/domain/judge-key';
 import { findKeyByHash } from '@tollgate/postgres/api-keys';
 import { Unhappy, wrongUse } from '../cli-error.js';
 import type { Command } from '../command.js';
+import { DENIAL_CODES } from '../denial-code.js';
 import { column, type Row, type View } from '../view.js';
-
-/** As the gateway answers such a key. */
-const CODES: Record<KeyDenial, ErrorCode> = {
-  'revoked-key': 'revoked_api_key',
-  'expired-key': 'expired_api_key',
-  'inactive-organization': 'organization_suspended',
-};
 
 export const keyVerify: Command = {
   noun: 'key',
@@ -26,7 +20,7 @@ export const keyVerify: Command = {
     const key = await findKeyByHash(await database(), hashApiKey(secret));
     if (key === undefined) return tell(output.one, 'invalid_api_key', undefined);
     const denial = keyDenial(key, now.getTime());
-    tell(output.one, denial && CODES[denial], key);
+    tell(output.one, denial && DENIAL_CODES[denial], key);
   },
 };
 

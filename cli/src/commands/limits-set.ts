@@ -1,7 +1,6 @@
 import { setLimits } from '@tollgate/postgres/limits';
-import { wrongUse } from '../cli-error.js';
 import type { Command } from '../command.js';
-import { LIMIT_OPTIONS, limitsPatch, quotaAdvice } from '../limits-fields.js';
+import { LIMIT_OPTIONS, quotaAdvice, requiredLimitsPatch } from '../limits-fields.js';
 import { limitsInForce, limitsRow, limitsView } from '../limits-view.js';
 import { KEY_OPTION, keyIdWithin, ORG_ID_OPTION, ORG_POSITIONAL, organizationOf } from '../subject.js';
 
@@ -14,8 +13,7 @@ export const limitsSet: Command = {
   options: { ...ORG_ID_OPTION, ...KEY_OPTION, ...LIMIT_OPTIONS },
   formats: ['table', 'json', 'csv'],
   async run(args, { database, actor, output }) {
-    const patch = limitsPatch(args);
-    if (Object.keys(patch).length === 0) throw wrongUse('Say what to set: --per-minute, --burst, --per-day or --per-month.');
+    const patch = requiredLimitsPatch(args);
     const db = await database();
     const organization = await organizationOf(args, db);
     const keyId = await keyIdWithin(args, db, organization);

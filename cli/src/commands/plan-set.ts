@@ -2,7 +2,7 @@ import { setPlan } from '@tollgate/postgres/plans';
 import { textArgument } from '../arguments.js';
 import { wrongUse } from '../cli-error.js';
 import type { Command } from '../command.js';
-import { LIMIT_OPTIONS, limitsPatch, quotaAdvice } from '../limits-fields.js';
+import { LIMIT_OPTIONS, quotaAdvice, requiredLimitsPatch } from '../limits-fields.js';
 import { PLAN_VIEW, planRow } from '../plan-view.js';
 
 export const planSet: Command = {
@@ -15,8 +15,7 @@ export const planSet: Command = {
   async run(args, { database, actor, output }) {
     const name = textArgument(args, 'name');
     if (name === undefined) throw wrongUse('Say which plan.');
-    const patch = limitsPatch(args);
-    if (Object.keys(patch).length === 0) throw wrongUse('Say what to set: --per-minute, --burst, --per-day or --per-month.');
+    const patch = requiredLimitsPatch(args);
     const plan = await setPlan(await database(), name, patch, await actor());
     output.one(planRow(plan), PLAN_VIEW);
     output.say(quotaAdvice(plan));

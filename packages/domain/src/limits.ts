@@ -8,16 +8,23 @@ export interface Limits {
   perMonth?: number;
 }
 
-/** What replaces parts of a plan. A missing part is the plan's. */
-export type LimitsOverride = Partial<Limits>;
+/**
+ * What replaces parts of a plan. A missing part is the plan's. `isShadow` is said of all limits of the organization, or of a
+ * key's own: an organization without one does as its plan, a key's own limits without one are enforced.
+ */
+export interface LimitsOverride extends Partial<Limits> {
+  isShadow?: boolean;
+}
 
 export interface Plan extends Limits {
   name: string;
+  /** In shadow, limits are counted and told, and deny nobody. */
+  isShadow: boolean;
 }
 
 /** All that decides what an organization's requests are limited to. */
 export interface OrganizationLimits {
-  plan: Limits;
+  plan: Limits & { isShadow?: boolean };
   override: LimitsOverride;
   /** The day of the month on which a month quota starts anew, 1 to 31. */
   billingAnchorDay: number;
@@ -39,6 +46,11 @@ export function effectiveLimits(plan: Limits, override: LimitsOverride = {}): Li
     perDay: override.perDay ?? plan.perDay,
     ...(perMonth === undefined ? {} : { perMonth }),
   };
+}
+
+/** Whether an organization's limits are in shadow: as it says itself, else as its plan says. */
+export function isInShadow(plan: { isShadow?: boolean }, override: LimitsOverride = {}): boolean {
+  return override.isShadow ?? plan.isShadow ?? false;
 }
 
 /** Every mistake in these limits, in words for a person; empty where there is none. */

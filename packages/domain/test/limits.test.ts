@@ -1,6 +1,7 @@
 import {
   dayQuotaLastsMinutes,
   effectiveLimits,
+  isInShadow,
   type Limits,
   type LimitsOverride,
   limitProblems,
@@ -90,8 +91,17 @@ test('what anyone may save has no problems, and neither have the three plans', (
   for (const plan of [BASIC, PREMIUM, ENTERPRISE]) expect(limitProblems(plan)).toEqual([]);
 });
 
+test.each([
+  [{ isShadow: true }, {}, true],
+  [{ isShadow: true }, { isShadow: false }, false],
+  [{ isShadow: false }, { isShadow: true }, true],
+  [{}, { perMinute: 5 }, false],
+])('of the plan %j and the override %j in shadow: %j', (plan, override, expected) => {
+  expect(isInShadow(plan, override)).toBe(expected);
+});
+
 test("a plan's name is not taken for a limit", () => {
-  const plan: Plan = { name: 'basic', ...BASIC };
+  const plan: Plan = { name: 'basic', ...BASIC, isShadow: false };
   expect(limitProblems(plan)).toEqual([]);
 });
 

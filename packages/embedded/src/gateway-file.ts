@@ -10,6 +10,8 @@ export interface GatewayFile {
   databaseUrl: string;
   /** Each service's health and metrics over HTTP. */
   services: Record<string, string>;
+  /** Of the services that need one: for what their admin port does not do for everybody. */
+  adminToken?: string;
 }
 
 export function gatewayFilePath(dataFolder: string): string {
@@ -34,13 +36,14 @@ export async function readGatewayFile(dataFolder: string): Promise<GatewayFile |
 }
 
 function isGatewayFile(content: unknown): content is GatewayFile {
-  const { pid, gatewayUrl, adminUrl, databaseUrl, services } = (content ?? {}) as Record<string, unknown>;
+  const { pid, gatewayUrl, adminUrl, databaseUrl, services, adminToken } = (content ?? {}) as Record<string, unknown>;
   return (
     Number.isInteger(pid) &&
     [gatewayUrl, adminUrl, databaseUrl].every(isText) &&
     typeof services === 'object' &&
     services !== null &&
-    Object.values(services).every(isText)
+    Object.values(services).every(isText) &&
+    (adminToken === undefined || isText(adminToken))
   );
 }
 

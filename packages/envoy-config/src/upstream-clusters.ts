@@ -54,7 +54,7 @@ ${indented(4, ANSWER_HEADERS)}`;
 }
 
 /**
- * In the upstream's own chain of filters and not in the listener's: there it would also take our X-RateLimit headers from
+ * In the upstream's own chain of filters and not in the listener's: there it would also take our rate limit headers from
  * a 429, which passes the listener's filters after they were added.
  */
 const ANSWER_HEADERS = `# What an upstream says in our name does not reach the caller: limits of its own, or our identity headers echoed back.
@@ -66,6 +66,8 @@ http_filters:
     mutations:
       response_mutations:
       - remove_on_match: { key_matcher: { prefix: x-ratelimit-, ignore_case: true } }
+      - remove_on_match: { key_matcher: { prefix: ratelimit-, ignore_case: true } }
+      - remove: ratelimit
       - remove: x-organization-id
       - remove: x-api-key-id
       - remove: x-plan-tier

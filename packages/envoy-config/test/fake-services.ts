@@ -98,7 +98,10 @@ export async function startFakeServices(): Promise<FakeServices> {
 
 /** What the limiter says on every answer. */
 const LIMITER_WORDS = {
-  responseHeadersToAdd: [{ key: 'X-RateLimit-Limit-Minute', value: '100' }],
+  responseHeadersToAdd: [
+    { key: 'X-RateLimit-Limit-Minute', value: '100' },
+    { key: 'RateLimit', value: '"minute";r=99;t=1' },
+  ],
   dynamicMetadata: { decision: 'allowed' },
 };
 

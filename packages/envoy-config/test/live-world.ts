@@ -30,6 +30,9 @@ export async function startWorld(): Promise<World> {
           'X-RateLimit-Limit': '1',
           'x-ratelimit-remaining-minute': '2',
           'X-Ratelimit-Reset-Day': '3',
+          'RateLimit-Policy': '"theirs";q=1;w=1',
+          ratelimit: '"theirs";r=0;t=1',
+          'RateLimit-Remaining': '0',
           'retry-after': '4',
         })
         .end(),

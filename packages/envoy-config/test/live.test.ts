@@ -143,6 +143,7 @@ test('denials of authz and 429 of the limiter reach the caller as they were made
   expect(limited.headers).toMatchObject({
     'retry-after': '7',
     'x-ratelimit-limit-minute': '100',
+    ratelimit: '"minute";r=99;t=1',
     'content-type': 'application/json',
   });
 });

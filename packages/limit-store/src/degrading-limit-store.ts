@@ -1,6 +1,13 @@
 import { type CircuitBreaker, createCircuitBreaker } from './circuit-breaker.js';
 import { sharedRequest } from './limit-share.js';
-import type { LimitState, LimitStore, StoreLimit, TakeRequest, TakeResult } from './limit-store.js';
+import {
+  isEnforced,
+  type LimitState,
+  type LimitStore,
+  type StoreLimit,
+  type TakeRequest,
+  type TakeResult,
+} from './limit-store.js';
 import { createMemoryLimitStore } from './memory/memory-limit-store.js';
 import { steadyClock } from './memory/steady-clock.js';
 import { StoreUnavailable } from './store-unavailable.js';
@@ -47,7 +54,8 @@ const MAX_PARTS_WATCHED = 100;
  * each part of the store by itself.
  * - `local`: at most one share and one fresh bucket more than the limits. Day and month quotas have shares too; what was
  *   used of them in the store is not known here, and what is used here is not told to it later.
- * - `deny`: isAllowed is false and every limit asks to wait a second. `allow`: every limit looks unused.
+ * - `deny`: every limit asks to wait a second, and isAllowed is false unless all are in shadow. `allow`: every limit looks
+ *   unused.
  * Only StoreUnavailable counts as a failure of the store; a RangeError is the caller's and is thrown. Closes `store` too.
  */
 export function createDegradingLimitStore(
@@ -73,6 +81,8 @@ export function createDegradingLimitStore(
         return { ...(await decide(request)), isDegraded: true };
       }
     },
+    // What a share has counted meanwhile goes with the store's absence.
+    reset: (organizationId, limitIds) => store.reset(organizationId, limitIds),
     isDegraded: () => breakers.isAnyOpen(),
     ping: () => store.ping(),
     async close() {
@@ -129,10 +139,11 @@ function stopgap(mode: StoreDownMode, instances: number, now: () => number): (re
     const local = createMemoryLimitStore({ now });
     return (request) => local.take(sharedRequest(request, instances));
   }
-  const isAllowed = mode === 'allow';
+  const isOpen = mode === 'allow';
   return async ({ limits }) => {
     const nowMs = Math.floor(now());
-    return { isAllowed, nowMs, states: limits.map((limit) => (isAllowed ? unused(limit, nowMs) : closed(nowMs))) };
+    const isAllowed = isOpen || !limits.some(isEnforced);
+    return { isAllowed, nowMs, states: limits.map((limit) => (isOpen ? unused(limit, nowMs) : closed(nowMs))) };
   };
 }
 

@@ -41,9 +41,16 @@ export const anyWindow = fc.record({
   lengthMs: fc.constantFrom(1_000, 60_000, 3_600_000, 604_800_000, 31_536_000_000),
 });
 /** A window that a call may have beside other limits. */
-export const anyLimitsAndWindow: fc.Arbitrary<StoreLimit[]> = fc
+const anyLimitsAndWindow: fc.Arbitrary<StoreLimit[]> = fc
   .tuple(anyLimits, fc.option(anyWindow, { nil: undefined }))
   .map(([limits, window]) => (window === undefined ? limits : [...limits.slice(0, 3), window]));
+/** Some of them in shadow. */
+const someInShadow = (anyOfThem: fc.Arbitrary<StoreLimit[]>): fc.Arbitrary<StoreLimit[]> =>
+  fc
+    .tuple(anyOfThem, fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }))
+    .map(([limits, shadows]) => limits.map((limit, i) => ({ ...limit, isShadow: shadows[i] === true })));
+export const anyShadowedLimits = someInShadow(anyLimits);
+export const anyLimitsOfAllKinds = someInShadow(anyLimitsAndWindow);
 
 export const anyCost = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 1, max: 4 }) }, fc.integer({ min: 0, max: 40 }));
 

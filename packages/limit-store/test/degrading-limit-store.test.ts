@@ -2,11 +2,11 @@ import { startRedis } from '@tollgate/testing/redis';
 import { until } from '@tollgate/testing/until';
 import { expect, onTestFinished, test } from 'vitest';
 import { createDegradingLimitStore, type DegradingLimitStoreOptions } from '../src/degrading-limit-store.js';
-import type { LimitStore, TakeRequest } from '../src/limit-store.js';
+import type { LimitStore, StoreLimit, TakeRequest } from '../src/limit-store.js';
 import { createMemoryLimitStore } from '../src/memory/memory-limit-store.js';
 import { createRedisLimitStore } from '../src/redis/redis-limit-store.js';
 import { StoreUnavailable } from '../src/store-unavailable.js';
-import { dayQuota, limitStoreBehaves, only, rate, taker } from './limit-store-behaves.js';
+import { dayQuota, limitStoreBehaves, only, rate, shadow, taker } from './limit-store-behaves.js';
 import { NOON } from './noon.js';
 
 limitStoreBehaves('degrading, while its store answers', async () => {
@@ -93,6 +93,17 @@ test('allow lets everything through, deny nothing, and both say when to look aga
     isDegraded: true,
     states: [{ remaining: 0, waitMs: 1_000 }, { waitMs: 1_000 }],
   });
+});
+
+test('while the store is gone, limits in shadow deny nothing either, and cut no cost', async () => {
+  const answer = (mode: 'local' | 'deny', limits: StoreLimit[], cost: number) => {
+    const { store, primary } = degrading({ mode, instances: 20 });
+    primary.isGone = true;
+    return taker(store, limits)(cost);
+  };
+  expect(await answer('deny', [shadow(rate(1, 5))], 1)).toMatchObject({ isAllowed: true, states: [{ waitMs: 1_000 }] });
+  expect(await answer('deny', [shadow(rate(1, 5)), dayQuota(7)], 1)).toMatchObject({ isAllowed: false });
+  expect(await answer('local', [shadow(rate(1, 5)), dayQuota(100)], 10)).toMatchObject({ isAllowed: true });
 });
 
 test('a mistake in a request is not the failure of the store', async () => {

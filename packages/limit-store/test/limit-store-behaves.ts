@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { dayPeriod, monthPeriod } from '@tollgate/domain/period';
 import { afterEach, beforeEach, describe, test } from 'vitest';
 import type { LimitState, LimitStore, StoreLimit, TakeResult } from '../src/limit-store.js';
+import { look } from '../src/look.js';
 import { type Passed, worstExcess } from './window-bound.js';
 
 /** Windows of this length end once a year, so hardly ever in the middle of a test. */
@@ -240,6 +241,75 @@ export const PROMISES: Record<string, (subject: Subject) => Promise<void>> = {
     assert.deepEqual((await take(0)).states.map(remaining), [0, 980]);
   },
 
+  async 'a limit in shadow never denies, and is as full as if it had'({ store }) {
+    const take = taker(store, [shadow(rate(1, 2)), dayQuota(5)]);
+    const results = [await take(1), await take(1), await take(1), await take(1)];
+    assert.deepEqual(
+      results.map(({ isAllowed, states }) => [isAllowed, ...states.map(remaining), (states[0]?.waitMs ?? 0) > 0]),
+      [
+        [true, 1, 4, false],
+        [true, 0, 3, false],
+        [true, 0, 2, true],
+        [true, 0, 1, true],
+      ],
+    );
+  },
+
+  async 'what an enforced limit denies takes nothing from one in shadow'({ store }) {
+    const take = taker(store, [shadow(rate(1, 5)), dayQuota(1)]);
+    await take(1);
+    const denied = await take(1);
+    assert.deepEqual([denied.isAllowed, ...denied.states.map(remaining)], [false, 4, 0]);
+  },
+
+  async 'what one limit in shadow would deny takes nothing from another'({ store }) {
+    const take = taker(store, [shadow(rate(1, 1)), shadow(dayQuota(9)), { ...rate(1, 7), id: 'key' }]);
+    await take(1);
+    assert.deepEqual((await take(1)).states.map(remaining), [0, 8, 5]);
+    const last = await take(0);
+    assert.deepEqual([last.isAllowed, ...last.states.map(remaining)], [true, 0, 8, 5]);
+  },
+
+  async 'a limit that leaves its shadow goes on from what was counted in it'({ store }) {
+    const organizationId = randomUUID();
+    for (let i = 0; i < 4; i++) await taker(store, [shadow(dayQuota(3))], organizationId)(1);
+    const denied = await taker(store, [dayQuota(3)], organizationId)(1);
+    assert.deepEqual([denied.isAllowed, only(denied).remaining], [false, 0]);
+    assert.equal((await taker(store, [dayQuota(4)], organizationId)(1)).isAllowed, true);
+  },
+
+  async 'a cost above a limit in shadow passes, and is told that it never would'({ store }) {
+    const { isAllowed, states } = await taker(store, [shadow(rate(1, 5)), dayQuota(10)])(6);
+    assert.deepEqual([isAllowed, states[0]?.waitMs, ...states.map(remaining)], [true, Infinity, 5, 4]);
+  },
+
+  async 'a reset forgets what was counted of the limits that it names, and of no others'({ store }) {
+    const organizationId = randomUUID();
+    const take = taker(store, [rate(1, 5), dayQuota(9)], organizationId);
+    await take(4);
+    await taker(store, [rate(1, 5)])(4);
+    await store.reset(organizationId, ['minute', 'never used']);
+    assert.deepEqual((await take(0)).states.map(remaining), [5, 5]);
+    await store.reset(organizationId, []);
+    await store.reset(organizationId, ['day']);
+    assert.deepEqual((await take(0)).states.map(remaining), [5, 9]);
+  },
+
+  async 'a look is told what the take would be told, and takes nothing'({ store }) {
+    const limits = [rate(1, 3), shadow(dayQuota(2)), { ...rate(1, 8), id: 'key' }];
+    const organizationId = randomUUID();
+    for (const cost of [2, 1, 1, 0, 9]) {
+      const before = await look(store, { organizationId, cost, limits });
+      const again = await look(store, { organizationId, cost, limits });
+      assert.deepEqual(again.states.map(remaining), before.states.map(remaining));
+      const taken = await store.take({ organizationId, cost, limits });
+      assert.equal(before.isAllowed, taken.isAllowed);
+      before.states.forEach(({ waitMs }, i) => {
+        assert.ok(Math.abs(waitMs - (taken.states[i]?.waitMs ?? Number.NaN)) < 1_000 || waitMs === taken.states[i]?.waitMs);
+      });
+    }
+  },
+
   async 'a senseless request is the mistake of the caller'({ store }) {
     for (const cost of [-1, 0.5, Number.NaN, Infinity]) await assert.rejects(taker(store, [rate(1, 1)])(cost), RangeError);
     const limits: StoreLimit[] = [
@@ -286,6 +356,7 @@ export const monthQuota = (quota: number, anchorDay: number): StoreLimit => ({
 });
 
 export const window = (quota: number, lengthMs: number): StoreLimit => ({ kind: 'window', id: 'window', quota, lengthMs });
+export const shadow = (limit: StoreLimit): StoreLimit => ({ ...limit, isShadow: true });
 
 /** Takes for one organization, a new one unless it is named. */
 export function taker(

@@ -1,13 +1,14 @@
+import assert from 'node:assert/strict';
 import { dayPeriod } from '@tollgate/domain/period';
 import { fixedClock } from '@tollgate/testing/clock';
 import { expect, test } from 'vitest';
-import type { LimitStore, TakeRequest, TakeResult } from '../src/limit-store.js';
+import { isEnforced, type LimitStore, type TakeRequest, type TakeResult } from '../src/limit-store.js';
 import { createMemoryLimitStore } from '../src/memory/memory-limit-store.js';
 import { PROMISES } from './limit-store-behaves.js';
 import { NOON } from './noon.js';
 
 /** Each breaks one promise that a limiter in the wild has broken; the suite must notice. */
-const WRONG_STORES: Record<string, (right: LimitStore, now: () => number) => Pick<LimitStore, 'take'>> = {
+const WRONG_STORES: Record<string, (right: LimitStore, now: () => number) => Partial<LimitStore>> = {
   'a fixed window in the place of a bucket': (_, now) => fixedWindow(now),
   'the right bucket with a wait of a minute for every denial': (right) =>
     changed(right, (result) => ({
@@ -60,6 +61,36 @@ const WRONG_STORES: Record<string, (right: LimitStore, now: () => number) => Pic
       const result = await right.take(request);
       return request.cost > 0 ? result : { ...result, isAllowed: true, states: result.states.map((s) => ({ ...s, waitMs: 0 })) };
     },
+  }),
+  'shadows that deny': (right) => ({
+    take: (request) => right.take({ ...request, limits: request.limits.map((limit) => ({ ...limit, isShadow: false })) }),
+  }),
+  'shadows that are not counted': (right) => ({
+    async take(request) {
+      const looked = await right.take({ ...request, cost: 0 });
+      const enforced = await right.take({ ...request, limits: request.limits.filter(isEnforced) });
+      const states = [...enforced.states];
+      return {
+        ...enforced,
+        states: request.limits.map((limit, i) => (isEnforced(limit) ? states.shift() : looked.states[i]) ?? assert.fail()),
+      };
+    },
+  }),
+  'shadows that are taken from one by one': (right) => ({
+    async take(request) {
+      const enforced = await right.take({ ...request, limits: request.limits.filter(isEnforced) });
+      const states = [...enforced.states];
+      const cost = enforced.isAllowed ? request.cost : 0;
+      const all = request.limits.map(async (limit) => {
+        if (isEnforced(limit)) return states.shift() ?? assert.fail();
+        return (await right.take({ ...request, cost, limits: [limit] })).states[0] ?? assert.fail();
+      });
+      return { ...enforced, states: await Promise.all(all) };
+    },
+  }),
+  'a reset that forgets nothing': () => ({ reset: async () => {} }),
+  'a reset that forgets more than it was told': (right) => ({
+    reset: (organizationId) => right.reset(organizationId, ['minute', 'day', 'month']),
   }),
   'one bucket for all organizations': (right) => ({ take: (request) => right.take({ ...request, organizationId: 'all' }) }),
   'local midnight, an hour east of UTC': (right) =>

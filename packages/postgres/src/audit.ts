@@ -7,7 +7,7 @@ export interface AuditEntry {
   actor: string;
   /** `noun.verb`, such as `api_key.revoke`. */
   action: string;
-  subjectKind: 'organization' | 'api_key' | 'plan' | 'limits';
+  subjectKind: 'organization' | 'api_key' | 'plan' | 'limits' | 'counters';
   subjectId: string;
   organizationId?: string;
   /** What was set. Never a secret. */

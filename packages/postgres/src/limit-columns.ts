@@ -8,16 +8,21 @@ export interface LimitColumns {
   per_month: string | null;
 }
 
-/** A change of some limits: a missing part stays, null takes it away. */
-export type LimitsPatch = { [Part in keyof Limits]?: number | null };
+export interface ShadowColumn {
+  is_shadow: boolean | null;
+}
+
+/** A change of some limits: a missing part stays, null takes it away. `isShadow` stays until it is said otherwise, or cleared. */
+export type LimitsPatch = { [Part in keyof Limits]?: number | null } & { isShadow?: boolean };
 
 /** What is set, without the parts that are null. */
-export function overrideOf(row: LimitColumns): LimitsOverride {
+export function overrideOf(row: LimitColumns & Partial<ShadowColumn>): LimitsOverride {
   return {
     ...(row.per_minute === null ? {} : { perMinute: Number(row.per_minute) }),
     ...(row.burst === null ? {} : { burst: Number(row.burst) }),
     ...(row.per_day === null ? {} : { perDay: Number(row.per_day) }),
     ...(row.per_month === null ? {} : { perMonth: Number(row.per_month) }),
+    ...(typeof row.is_shadow === 'boolean' ? { isShadow: row.is_shadow } : {}),
   };
 }
 
@@ -32,8 +37,8 @@ export function limitsOf(row: LimitColumns): Limits {
   };
 }
 
-export function columnsOf(limits: LimitsOverride): (number | null)[] {
-  return [limits.perMinute ?? null, limits.burst ?? null, limits.perDay ?? null, limits.perMonth ?? null];
+export function columnsOf({ perMinute, burst, perDay, perMonth, isShadow }: LimitsOverride): (number | boolean | null)[] {
+  return [perMinute ?? null, burst ?? null, perDay ?? null, perMonth ?? null, isShadow ?? null];
 }
 
 /** A new rate without a burst of its own gives up the old burst too, so that the plan's ratio holds again. */

@@ -1,5 +1,6 @@
 import {
   effectiveLimits,
+  isInShadow,
   type Limits,
   type LimitsOverride,
   limitProblems,
@@ -10,7 +11,15 @@ import { isUuid } from '@tollgate/domain/uuid';
 import { recordAudit } from './audit.js';
 import type { Sql } from './database.js';
 import { Invalid, NotFound } from './errors.js';
-import { columnsOf, type LimitColumns, type LimitsPatch, limitsOf, overrideOf, patched } from './limit-columns.js';
+import {
+  columnsOf,
+  type LimitColumns,
+  type LimitsPatch,
+  limitsOf,
+  overrideOf,
+  patched,
+  type ShadowColumn,
+} from './limit-columns.js';
 import { lockOrganization } from './organizations.js';
 import { lockPlan } from './plans.js';
 import { checkStoredLimits } from './stored-limits.js';
@@ -26,6 +35,8 @@ export interface LimitsInForce {
   plan: Plan;
   override: LimitsOverride;
   effective: Limits;
+  /** Of the organization's limits; of a key's own, its override says it. */
+  isShadow: boolean;
   keys: { keyId: string; override: LimitsOverride; effective: Limits }[];
 }
 
@@ -47,7 +58,8 @@ export async function getLimits(db: Sql, organizationId: string): Promise<Limits
     override,
     effective: effectiveLimits(effective, override),
   }));
-  return { organizationId, plan: found.plan, override: found.override, effective, keys };
+  const isShadow = isInShadow(found.plan, found.override);
+  return { organizationId, plan: found.plan, override: found.override, effective, isShadow, keys };
 }
 
 /**
@@ -79,6 +91,8 @@ async function changeLimits(
     const override = change(current ?? {});
     const base = keyId === undefined ? before.plan : before.effective;
     const problems = limitProblems(effectiveLimits(base, override));
+    if (keyId !== undefined && isOnlyShadow(override))
+      throw new Invalid('the key has no limits of its own that could be in shadow; give it some in the same step');
     if (problems.length > 0) throw new Invalid(problems.join('; '));
     await writeOverride(tx, organizationId, keyId, override);
     await checkStoredLimits(tx, { organizationId });
@@ -86,6 +100,10 @@ async function changeLimits(
     await recordAudit(tx, { actor, action, subjectKind: 'limits', subjectId: keyId ?? organizationId, organizationId, details });
     return getLimits(tx, organizationId);
   });
+}
+
+function isOnlyShadow({ isShadow, ...limits }: LimitsOverride): boolean {
+  return isShadow !== undefined && Object.keys(limits).length === 0;
 }
 
 async function writeOverride(
@@ -102,9 +120,10 @@ async function writeOverride(
     return;
   }
   await tx.query(
-    `INSERT INTO rate_limit_configs (organization_id, key_id, per_minute, burst, per_day, per_month) VALUES ($1, $2, $3, $4, $5, $6)
+    `INSERT INTO rate_limit_configs (organization_id, key_id, per_minute, burst, per_day, per_month, is_shadow)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)
      ON CONFLICT (organization_id, key_id) DO UPDATE SET per_minute = excluded.per_minute, burst = excluded.burst,
-       per_day = excluded.per_day, per_month = excluded.per_month, updated_at = now()`,
+       per_day = excluded.per_day, per_month = excluded.per_month, is_shadow = excluded.is_shadow, updated_at = now()`,
     [organizationId, keyId ?? null, ...columnsOf(override)],
   );
 }
@@ -120,10 +139,11 @@ async function readLimits(db: Sql, organizationId: string): Promise<(Organizatio
   if (!isUuid(organizationId)) return undefined;
   // One statement, so that plan and overrides are of the same moment. The first row of the two kinds is the organization's.
   const rows = await db.query<LimitsRow>(
-    `SELECT NULL::uuid AS key_id, p.name AS plan, o.billing_anchor_day, p.per_minute, p.burst, p.per_day, p.per_month
+    `SELECT NULL::uuid AS key_id, p.name AS plan, o.billing_anchor_day, p.per_minute, p.burst, p.per_day, p.per_month,
+       p.is_shadow
      FROM organizations AS o JOIN plans AS p ON p.name = o.plan WHERE o.id = $1
      UNION ALL
-     SELECT c.key_id, NULL, NULL, c.per_minute, c.burst, c.per_day, c.per_month
+     SELECT c.key_id, NULL, NULL, c.per_minute, c.burst, c.per_day, c.per_month, c.is_shadow
      FROM rate_limit_configs AS c WHERE c.organization_id = $1
      ORDER BY plan NULLS LAST, key_id NULLS FIRST`,
     [organizationId],
@@ -136,14 +156,14 @@ async function readLimits(db: Sql, organizationId: string): Promise<(Organizatio
     row.key_id === null ? [] : [[row.key_id, overrideOf(row)]],
   );
   return {
-    plan: { name: first.plan, ...limitsOf(first) },
+    plan: { name: first.plan, ...limitsOf(first), isShadow: first.is_shadow === true },
     override: own === undefined ? {} : overrideOf(own),
     billingAnchorDay: first.billing_anchor_day,
     keyLimits: new Map(ofKeys),
   };
 }
 
-interface LimitsRow extends LimitColumns {
+interface LimitsRow extends LimitColumns, ShadowColumn {
   key_id: string | null;
   plan: string | null;
   billing_anchor_day: number | null;

@@ -2,11 +2,11 @@ import { effectiveLimits, type Limits, limitProblems, type Plan } from '@tollgat
 import { recordAudit } from './audit.js';
 import type { Sql } from './database.js';
 import { Invalid, NotFound } from './errors.js';
-import { columnsOf, type LimitColumns, type LimitsPatch, limitsOf, patched } from './limit-columns.js';
+import { columnsOf, type LimitColumns, type LimitsPatch, limitsOf, patched, type ShadowColumn } from './limit-columns.js';
 import { checkStoredLimits } from './stored-limits.js';
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
-const SELECT = 'SELECT name, per_minute, burst, per_day, per_month FROM plans';
+const SELECT = 'SELECT name, per_minute, burst, per_day, per_month, is_shadow FROM plans';
 
 /** By their limit per minute, smallest first. */
 export async function listPlans(db: Sql): Promise<Plan[]> {
@@ -29,7 +29,7 @@ export async function lockPlan(tx: Sql, name: string): Promise<Plan> {
 
 /**
  * Makes a plan, or changes the parts that are given. A new rate without a burst keeps the plan's ratio; a new plan needs
- * rate, burst and day. Throws {@link Invalid} where the limits do not fit together, and Conflict where an override
+ * rate, burst and day, and is enforced unless it says otherwise. Throws {@link Invalid} where the limits do not fit together, and Conflict where an override
  * of one of the plan's organizations would not fit any more.
  */
 export async function setPlan(db: Sql, name: string, patch: LimitsPatch, actor: string): Promise<Plan> {
@@ -40,15 +40,22 @@ export async function setPlan(db: Sql, name: string, patch: LimitsPatch, actor: 
     const limits = current === undefined ? newLimits(patch) : changedLimits(limitsOf(current), patch);
     const problems = limitProblems(limits);
     if (problems.length > 0) throw new Invalid(problems.join('; '));
+    const plan = { name, ...limits, isShadow: patch.isShadow ?? current?.is_shadow ?? false };
     await tx.query(
-      `INSERT INTO plans (name, per_minute, burst, per_day, per_month) VALUES ($1, $2, $3, $4, $5)
+      `INSERT INTO plans (name, per_minute, burst, per_day, per_month, is_shadow) VALUES ($1, $2, $3, $4, $5, $6)
        ON CONFLICT (name) DO UPDATE SET per_minute = excluded.per_minute, burst = excluded.burst, per_day = excluded.per_day,
-         per_month = excluded.per_month`,
-      [name, ...columnsOf(limits)],
+         per_month = excluded.per_month, is_shadow = excluded.is_shadow`,
+      [name, ...columnsOf(plan)],
     );
     await checkStoredLimits(tx, { plan: name });
-    await recordAudit(tx, { actor, action: 'plan.set', subjectKind: 'plan', subjectId: name, details: { ...limits } });
-    return { name, ...limits };
+    await recordAudit(tx, {
+      actor,
+      action: 'plan.set',
+      subjectKind: 'plan',
+      subjectId: name,
+      details: { ...limits, isShadow: plan.isShadow },
+    });
+    return plan;
   });
 }
 
@@ -65,10 +72,10 @@ function changedLimits(current: Limits, patch: LimitsPatch): Limits {
   return effectiveLimits(base, patched({}, patch));
 }
 
-interface PlanRow extends LimitColumns {
+interface PlanRow extends LimitColumns, ShadowColumn {
   name: string;
 }
 
 function planOf(row: PlanRow): Plan {
-  return { name: row.name, ...limitsOf(row) };
+  return { name: row.name, ...limitsOf(row), isShadow: row.is_shadow === true };
 }

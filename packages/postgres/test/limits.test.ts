@@ -35,7 +35,7 @@ test('a key has limits of its own beside those of its organization', async () =>
   const { keys } = await setLimits(db, subject, { perMinute: 10 }, 'tester');
   expect(keys).toEqual([{ keyId: key.id, override: { perMinute: 10 }, effective: { perMinute: 10, burst: 15, perDay: 5_000 } }]);
   expect(await findOrganizationLimits(db, id)).toEqual({
-    plan: { perMinute: 100, burst: 150, perDay: 10_000 },
+    plan: { perMinute: 100, burst: 150, perDay: 10_000, isShadow: false },
     override: { perDay: 5_000 },
     billingAnchorDay: 1,
     keyLimits: new Map([[key.id, { perMinute: 10 }]]),
@@ -106,14 +106,16 @@ test('a plan is made whole, then changed part by part', async () => {
     burst: 100,
     perDay: 100,
     perMonth: 1_000,
+    isShadow: false,
   });
   expect(await setPlan(db, 'gold', { perMonth: null }, 'tester')).toEqual({
     name: 'gold',
     perMinute: 50,
     burst: 100,
     perDay: 100,
+    isShadow: false,
   });
-  expect(await findPlan(db, 'gold')).toEqual({ name: 'gold', perMinute: 50, burst: 100, perDay: 100 });
+  expect(await findPlan(db, 'gold')).toEqual({ name: 'gold', perMinute: 50, burst: 100, perDay: 100, isShadow: false });
   await expect(setPlan(db, 'gold', { perDay: 10 }, 'tester')).rejects.toBeInstanceOf(Invalid);
   for (const name of [...HOSTILE_STRINGS, '\0']) {
     await expect(setPlan(db, name, { perMinute: 1 }, 'tester')).rejects.toBeInstanceOf(Invalid);
@@ -128,4 +130,37 @@ test('a plan change that an override of its organizations does not fit is refuse
   await expect(setPlan(db, 'basic', { perDay: 1_000 }, 'tester')).rejects.toThrow(/organization Acme would not fit/);
   await expect(setPlan(db, 'basic', { perDay: 1_000 }, 'tester')).rejects.toBeInstanceOf(Conflict);
   expect(await findPlan(db, 'basic')).toMatchObject({ perDay: 10_000 });
+});
+
+test('an organization is in shadow as its plan says, unless it says otherwise itself', async () => {
+  const { db } = await openFresh();
+  const { id } = await anOrganization(db);
+  const isShadow = async () => (await getLimits(db, id)).isShadow;
+  expect(await isShadow()).toBe(false);
+  expect(await setPlan(db, 'basic', { isShadow: true }, 'tester')).toMatchObject({ isShadow: true, perMinute: 100 });
+  expect(await isShadow()).toBe(true);
+  expect((await setLimits(db, { organizationId: id }, { isShadow: false }, 'tester')).override).toEqual({ isShadow: false });
+  expect(await isShadow()).toBe(false);
+  expect(await findOrganizationLimits(db, id)).toMatchObject({ plan: { isShadow: true }, override: { isShadow: false } });
+  expect((await setLimits(db, { organizationId: id }, { perMinute: 50 }, 'tester')).override).toEqual({
+    perMinute: 50,
+    isShadow: false,
+  });
+  expect((await clearLimits(db, { organizationId: id }, 'tester')).override).toEqual({});
+  expect(await isShadow()).toBe(true);
+  const entries = await listAudit(db, { organizationId: id, limit: 10 });
+  expect(entries.map(({ details }) => details)).toContainEqual({ isShadow: false });
+});
+
+test('a key is put in shadow only with limits of its own', async () => {
+  const { db } = await openFresh();
+  const { id } = await anOrganization(db);
+  const wanted = { organizationId: id, name: 'k', environment: 'live', scopes: [], createdBy: 't' } as const;
+  const { key } = await createApiKey(db, wanted, 'tester');
+  const subject = { organizationId: id, keyId: key.id };
+  await expect(setLimits(db, subject, { isShadow: true }, 'tester')).rejects.toBeInstanceOf(Invalid);
+  expect((await setLimits(db, subject, { perMinute: 5, isShadow: true }, 'tester')).keys).toMatchObject([
+    { override: { perMinute: 5, isShadow: true } },
+  ]);
+  await expect(setLimits(db, subject, { perMinute: null }, 'tester')).rejects.toBeInstanceOf(Invalid);
 });

@@ -1,6 +1,7 @@
-/** Health and metrics over HTTP, for operators and probes; nothing here changes anything. */
+/** Health and metrics over HTTP, for operators and probes. What changes anything is an action, and needs a token. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { formatListenAddress, type ListenAddress } from './listen-address.js';
+import { type AdminActions, answerAction } from './admin-actions.js';
+import { formatListenAddress, isLocal, type ListenAddress } from './listen-address.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
 import { type Components, createReadiness } from './readiness.js';
@@ -18,6 +19,8 @@ export interface AdminServerOptions {
   /** False before all is started and from the first moment of closing. */
   isReady: () => boolean;
   log: Logger;
+  /** Served on loopback and unix sockets only, since their token travels as it is. */
+  actions?: AdminActions | undefined;
 }
 
 export interface AdminServer {
@@ -42,8 +45,9 @@ type Route = () => Answer | Promise<Answer>;
 /** Serves `/health`, `/health/live`, `/health/ready` and `/metrics`. Rejects where the address is taken. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const routes = adminRoutes(options);
+  const actions = isLocal(options.listen) ? options.actions : undefined;
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const answer = await answerTo(routes, request).catch((error: unknown) => {
+    const answer = await answerTo(routes, actions, request).catch((error: unknown) => {
       options.log.error({ err: error }, 'an admin request failed');
       return errorAnswer(500, 'internal', 'The request failed.');
     });
@@ -82,8 +86,18 @@ function adminRoutes({ metrics, version, components, isReady }: AdminServerOptio
   ]);
 }
 
-async function answerTo(routes: ReadonlyMap<string, Route>, request: IncomingMessage): Promise<Answer> {
-  const route = routes.get((request.url ?? '').split('?', 1)[0] as string);
+async function answerTo(
+  routes: ReadonlyMap<string, Route>,
+  actions: AdminActions | undefined,
+  request: IncomingMessage,
+): Promise<Answer> {
+  const path = (request.url ?? '').split('?', 1)[0] as string;
+  const run = actions?.byPath.get(path);
+  if (actions !== undefined && run !== undefined) {
+    const { status, body } = await answerAction(actions.token, run, request);
+    return { ...json(status, body), ...(status === 405 ? { headers: { allow: 'POST' } } : {}) };
+  }
+  const route = routes.get(path);
   if (route === undefined)
     return errorAnswer(404, 'route_not_found', 'There is /health, /health/live, /health/ready and /metrics.');
   if (request.method === 'GET' || request.method === 'HEAD') return route();

@@ -1,8 +1,8 @@
 import { isUuid } from '@tollgate/domain/uuid';
+import type { Tightening, Window } from '@tollgate/limit-store/applied-limits';
 import type { RateLimitDescriptor } from '@tollgate/protos/envoy/extensions/common/ratelimit/v3/ratelimit';
 import type { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
 import { RateLimitUnit } from '@tollgate/protos/envoy/type/v3/ratelimit_unit';
-import type { Tightening, Window } from '../limits.js';
 
 export const DOMAIN = 'tollgate';
 

@@ -1,7 +1,8 @@
+import type { Decision } from '@tollgate/limit-store/decide';
 import { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
 import { type CallInfo, GRPC_STATUS, GrpcError, type GrpcMethod, unaryMethod } from '@tollgate/service-kit/grpc';
-import type { Decision } from '../decide.js';
 import { type LimitRequest, requestFrom } from './descriptors.js';
+import type { HeaderForm } from './limit-headers.js';
 import { limitResponse, unlimitedResponse } from './response.js';
 import type { AnswerByRules } from './rule-limit.js';
 
@@ -13,6 +14,8 @@ export interface RateLimitOptions {
   decide: (request: TakeOf, nowMs: number) => Promise<Decision>;
   /** Unix milliseconds. */
   now: () => number;
+  /** How callers are told of their limits; default `x-ratelimit`. */
+  headers?: HeaderForm;
   onDecision: (outcome: Decision | { kind: 'failed'; error: unknown }) => void;
 }
 
@@ -25,7 +28,7 @@ const UNLIMITED: Decision = { kind: 'unlimited' };
  * be found or counted, the call fails, Envoy lets the request through (fail open), and the missing metadata marks it.
  */
 export function rateLimit(options: RateLimitOptions): GrpcMethod {
-  const { byRules, decide, now, onDecision } = options;
+  const { byRules, decide, now, onDecision, headers } = options;
 
   async function shouldRateLimit(message: RateLimitRequest, call: CallInfo): Promise<Uint8Array> {
     const byRule = byRules?.(message, call);
@@ -41,7 +44,7 @@ export function rateLimit(options: RateLimitOptions): GrpcMethod {
     onDecision(decision);
     if (decision.kind === 'unlimited') return unlimitedResponse(1);
     const requestId = decision.kind === 'limited' ? (call.header('x-request-id') ?? null) : null;
-    return limitResponse(decision, requestId, new Date(nowMs));
+    return limitResponse(decision, requestId, new Date(nowMs), headers);
   }
 
   async function decided(request: TakeOf, nowMs: number): Promise<Decision> {

@@ -1,20 +1,20 @@
-import { type ErrorCode, errorBody } from '@tollgate/domain/error-code';
+import { errorBody } from '@tollgate/domain/error-code';
+import type { Window } from '@tollgate/limit-store/applied-limits';
+import { type Decision, LIMIT_ERROR, type Trip, type WindowState } from '@tollgate/limit-store/decide';
 import type { HeaderValue } from '@tollgate/protos/envoy/config/core/v3/base';
 import {
   RateLimitResponse_Code as Code,
   RateLimitResponse,
   RateLimitResponse_RateLimit_Unit as Unit,
 } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
-import type { Decision, Trip, WindowState } from '../decide.js';
-import type { Window } from '../limits.js';
+
+import { type HeaderForm, limitHeaders } from './limit-headers.js';
 
 type LimitDecision = Exclude<Decision, { kind: 'unlimited' }>;
 
-const HEADER_ENDING: Record<Window, string> = { minute: 'Minute', day: 'Day', month: 'Month' };
 /** A larger limit does not fit the field. */
 const MAX_UINT32 = 0xffffffff;
 const UNIT: Record<Window, Unit> = { minute: Unit.MINUTE, day: Unit.DAY, month: Unit.MONTH };
-const LIMIT_ERROR: Record<Window, ErrorCode> = { minute: 'rate_limit_exceeded', day: 'quota_exceeded', month: 'quota_exceeded' };
 
 const EMPTY: RateLimitResponse = {
   overallCode: Code.UNKNOWN,
@@ -29,37 +29,43 @@ const EMPTY: RateLimitResponse = {
  * The metadata of each kind of decision, encoded once: a protobuf message may be sent in pieces, so its bytes follow
  * those of the rest. Every answer carries it, so that a request without it is one that no limiter saw.
  */
-const METADATA: Record<Decision['kind'], Uint8Array> = {
-  allowed: metadataBytes('allowed'),
-  limited: metadataBytes('limited'),
-  unlimited: metadataBytes('unlimited'),
+const METADATA = {
+  allowed: metadataBytes({ decision: 'allowed' }),
+  unlimited: metadataBytes({ decision: 'unlimited' }),
+  limited: metadataOfTrips('limited'),
+  shadow: metadataOfTrips('shadow'),
 };
 
 /** "Pass": nothing here is limited. One status for each descriptor. */
 export function unlimitedResponse(descriptors: number): Uint8Array {
   const statuses = Array.from({ length: descriptors }, () => ({ code: Code.OK, limitRemaining: 0 }));
-  return encoded({ ...EMPTY, overallCode: Code.OK, statuses }, 'unlimited');
+  return encoded({ ...EMPTY, overallCode: Code.OK, statuses }, METADATA.unlimited);
 }
 
 /** What Envoy is told about a request that was counted or refused, encoded. `requestId` is for the caller's message only. */
-export function limitResponse(decision: LimitDecision, requestId: string | null, now: Date): Uint8Array {
-  const code = decision.kind === 'allowed' ? Code.OK : Code.OVER_LIMIT;
+export function limitResponse(
+  decision: LimitDecision,
+  requestId: string | null,
+  now: Date,
+  form: HeaderForm = 'x-ratelimit',
+): Uint8Array {
+  const code = decision.kind === 'limited' ? Code.OVER_LIMIT : Code.OK;
   const message: RateLimitResponse = {
     ...EMPTY,
     overallCode: code,
     statuses: [statusOf(code, decision.windows, now)],
-    responseHeadersToAdd: headersOf(decision),
+    responseHeadersToAdd: [...limitHeaders(form, decision.windows, now), ...marksOf(decision)],
   };
   if (decision.kind === 'limited') {
     const { trip } = decision;
     message.responseHeadersToAdd.push(...limitedHeaders(trip));
     message.rawBody = Buffer.from(JSON.stringify(errorBody(LIMIT_ERROR[trip.window], requestId, now, detailsOf(trip))));
   }
-  return encoded(message, decision.kind);
+  return encoded(message, decision.kind === 'allowed' ? METADATA.allowed : METADATA[decision.kind][decision.trip.window]);
 }
 
-function encoded(message: RateLimitResponse, decision: Decision['kind']): Uint8Array {
-  return Buffer.concat([RateLimitResponse.encode(message).finish(), METADATA[decision]]);
+function encoded(message: RateLimitResponse, metadata: Uint8Array): Uint8Array {
+  return Buffer.concat([RateLimitResponse.encode(message).finish(), metadata]);
 }
 
 /** The status that Envoy's peers read: the window with the least left. Durations are whole seconds, since Envoy cuts them. */
@@ -81,17 +87,10 @@ function statusOf(code: Code, windows: readonly WindowState[], now: Date): RateL
   };
 }
 
-function headersOf({ windows, isDegraded }: LimitDecision): HeaderValue[] {
+function marksOf(decision: LimitDecision): HeaderValue[] {
   const headers: HeaderValue[] = [];
-  for (const { window, limit, remaining, resetAt } of windows) {
-    const ending = HEADER_ENDING[window];
-    headers.push(
-      { key: `X-RateLimit-Limit-${ending}`, value: String(limit) },
-      { key: `X-RateLimit-Remaining-${ending}`, value: String(remaining) },
-      { key: `X-RateLimit-Reset-${ending}`, value: String(resetAt) },
-    );
-  }
-  if (isDegraded) headers.push({ key: 'X-RateLimit-Degraded', value: 'true' });
+  if (decision.isDegraded) headers.push({ key: 'X-RateLimit-Degraded', value: 'true' });
+  if (decision.kind === 'shadow') headers.push({ key: 'X-RateLimit-Shadow', value: decision.trip.window });
   return headers;
 }
 
@@ -112,6 +111,12 @@ function detailsOf(trip: Trip): Record<string, unknown> {
   };
 }
 
-function metadataBytes(decision: Decision['kind']): Uint8Array {
-  return RateLimitResponse.encode({ ...EMPTY, dynamicMetadata: { decision } }).finish();
+function metadataOfTrips(decision: 'limited' | 'shadow'): Record<Window, Uint8Array> {
+  const of = (limit: Window): Uint8Array => metadataBytes({ decision, limit });
+  return { minute: of('minute'), day: of('day'), month: of('month') };
+}
+
+/** What the usage stream reads: `limit` is the one that denied, or in shadow would have. */
+function metadataBytes(dynamicMetadata: { decision: Decision['kind']; limit?: Window }): Uint8Array {
+  return RateLimitResponse.encode({ ...EMPTY, dynamicMetadata }).finish();
 }

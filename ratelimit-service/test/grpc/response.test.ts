@@ -1,8 +1,8 @@
+import type { Decision, WindowState } from '@tollgate/limit-store/decide';
 import { envoyPath } from '@tollgate/testing/envoy';
 import { decodeWith, envoyDescriptors } from '@tollgate/testing/envoy-protos';
 import type protobuf from 'protobufjs';
 import { beforeAll, expect, test } from 'vitest';
-import type { Decision, WindowState } from '../../src/decide.js';
 import { limitResponse, unlimitedResponse } from '../../src/grpc/response.js';
 import { answerOf, CODE, UNIT } from '../envoy-client.js';
 
@@ -62,7 +62,7 @@ test('what is over a limit gets its code, the headers, Retry-After and a body of
   const windows = [{ ...minute, remaining: 0 }, day];
   const { code, headers, body, metadata } = answer({ kind: 'limited', windows, isDegraded: false, trip });
   expect(code).toBe(CODE.OVER_LIMIT);
-  expect(metadata).toEqual({ decision: 'limited' });
+  expect(metadata).toEqual({ decision: 'limited', limit: 'minute' });
   expect(headers).toMatchObject({
     'X-RateLimit-Remaining-Minute': '0',
     'X-RateLimit-Remaining-Day': '9999',
@@ -91,6 +91,48 @@ test('a cost that never fits has no Retry-After, in the header and in the body',
   const { headers, body } = answer({ kind: 'limited', windows: [minute], isDegraded: false, trip: never });
   expect(headers).not.toHaveProperty('Retry-After');
   expect(body).not.toContain('retry_after');
+});
+
+test.each(['minute', 'day', 'month'] as const)(
+  'a %s in shadow lets through, and says so in a header and to the usage stream',
+  (window) => {
+    const shadowed = answer({ kind: 'shadow', windows: [minute, day], isDegraded: false, trip: { ...trip, window } });
+    expect(shadowed).toMatchObject({
+      code: CODE.OK,
+      statuses: [{ code: CODE.OK }],
+      headers: { 'X-RateLimit-Shadow': window, 'X-RateLimit-Limit-Minute': '100' },
+      body: '',
+      metadata: { decision: 'shadow', limit: window },
+    });
+    expect(shadowed.headers).not.toHaveProperty('Retry-After');
+  },
+);
+
+test('callers are told in the words of the IETF’s draft where that is set, of a month with its own length', () => {
+  // From the last day of January to the last of February; the reset of the test's month.
+  const february = { ...month, resetAt: Date.UTC(2027, 1, 28) / 1000, anchorDay: 31 };
+  const decision = { ...allowed, windows: [minute, day, february] };
+  const said = (form: 'x-ratelimit' | 'ietf' | 'both') =>
+    answerOf(decodeWith(type, limitResponse(decision, null, now, form))).headers;
+  expect(said('ietf')).toEqual({
+    'RateLimit-Policy': '"minute";q=100;w=60, "day";q=10000;w=86400, "month";q=200000;w=2419200',
+    RateLimit: `"minute";r=149;t=1, "day";r=9999;t=50412, "month";r=7;t=${february.resetAt - NOW_SECONDS}`,
+  });
+  expect(said('both')).toEqual({ ...said('ietf'), ...said('x-ratelimit') });
+  expect(said('x-ratelimit')).not.toHaveProperty('RateLimit');
+});
+
+test('a denial is told in them too, and our own marks stay', () => {
+  const denied = { kind: 'limited' as const, windows: [{ ...minute, remaining: 0 }], isDegraded: true, trip };
+  const { headers, body } = answerOf(decodeWith(type, limitResponse(denied, null, now, 'ietf')));
+  expect(headers).toEqual({
+    'RateLimit-Policy': '"minute";q=100;w=60',
+    RateLimit: '"minute";r=0;t=1',
+    'X-RateLimit-Degraded': 'true',
+    'content-type': 'application/json',
+    'Retry-After': '1',
+  });
+  expect(JSON.parse(body)).toMatchObject({ error: { code: 'rate_limit_exceeded' } });
 });
 
 test('limits beyond 32 bits are shown whole in the headers, and as the most that fits in the status', () => {

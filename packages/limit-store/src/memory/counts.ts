@@ -11,6 +11,7 @@ export interface Counts {
   /** The entry of this key, now the most recently used. */
   find(key: string): Entry | undefined;
   keep(key: string, entry: Entry, nowMs: number): void;
+  drop(key: string): void;
   all(): IterableIterator<[string, Entry]>;
 }
 
@@ -45,6 +46,7 @@ export function createCounts(maxEntries: number): Counts {
       if (entries.size >= maxEntries && !entries.has(key)) sweep(nowMs);
       entries.set(key, entry);
     },
+    drop: (key) => void entries.delete(key),
     all: () => entries.entries(),
   };
 }

@@ -1,5 +1,12 @@
 import { checkTakeRequest } from '../check-take-request.js';
-import type { LimitState, LimitStore, StoreLimit, TakeRequest, TakeResult } from '../limit-store.js';
+import {
+  isEnforced,
+  type LimitState,
+  type LimitStore,
+  type StoreLimit,
+  type TakeRequest,
+  type TakeResult,
+} from '../limit-store.js';
 import { type Bucket, bucketState, bucketWaitMs, isBucketAstray, refilled, takeFromBucket } from './bucket.js';
 import { createCounts, type Entry } from './counts.js';
 import { currentCounter, isCounterAstray, type QuotaCounter, type QuotaLimit, quotaState, quotaWaitMs } from './quota-counter.js';
@@ -32,13 +39,14 @@ export function createMemoryLimitStore(options: MemoryLimitStoreOptions = {}): L
     checkTakeRequest(request);
     const nowUs = Math.floor(now() * 1000);
     const looks = request.limits.map((limit) => {
-      const key = `{${request.organizationId}}:${limit.id}`;
+      const key = stateKey(request.organizationId, limit.id);
       return look(key, counts.find(key), limit, request.cost, nowUs);
     });
-    const isAllowed = looks.every((each) => each.waitMs === 0);
+    const isAllowed = looks.every((each) => each.waitMs === 0 || !isEnforced(each.limit));
+    const fitsShadows = looks.every((each) => each.waitMs === 0);
     const nowMs = Math.floor(nowUs / 1000);
     const states = looks.map((each) => {
-      const taken = isAllowed || each.kind === 'window' ? request.cost : 0;
+      const taken = takenFrom(each, request.cost, isAllowed, fitsShadows);
       const state = settle(each, taken);
       if (each.mustBeKept || taken > 0) {
         counts.keep(
@@ -55,10 +63,16 @@ export function createMemoryLimitStore(options: MemoryLimitStoreOptions = {}): L
 
   return {
     take: async (request) => take(request),
+    async reset(organizationId, limitIds) {
+      for (const id of limitIds) counts.drop(stateKey(organizationId, id));
+      file?.changed();
+    },
     ping: async () => {},
     close: async () => file?.close(),
   };
 }
+
+const stateKey = (organizationId: string, limitId: string): string => `{${organizationId}}:${limitId}`;
 
 /** How a limit stands before the take. `mustBeKept` even where nothing is taken: the clock had been wrong, see take.lua. */
 type Look = { key: string; waitMs: number; mustBeKept: boolean } & (
@@ -78,6 +92,11 @@ function look(key: string, saved: Entry | undefined, limit: StoreLimit, cost: nu
   const counter = currentCounter(old, limit, nowMs);
   const mustBeKept = old !== undefined && isCounterAstray(old, nowMs);
   return { kind: limit.kind, key, limit, counter, mustBeKept, waitMs: quotaWaitMs(counter, limit, cost, nowUs) };
+}
+
+/** A window counts what is denied too; a limit in shadow counts where every limit fits. */
+function takenFrom({ kind, limit }: Look, cost: number, isAllowed: boolean, fitsShadows: boolean): number {
+  return kind === 'window' || (isAllowed && (fitsShadows || isEnforced(limit))) ? cost : 0;
 }
 
 function settle(look: Look, taken: number): LimitState {

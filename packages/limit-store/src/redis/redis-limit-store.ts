@@ -4,7 +4,7 @@ import type { PartedLimitStore } from '../degrading-limit-store.js';
 import { StoreUnavailable } from '../store-unavailable.js';
 import { openRoute } from './open-route.js';
 import type { OnConnection, RedisLane } from './redis-client.js';
-import { resultFrom, scriptArguments, TAKE_SCRIPT, TAKE_SCRIPT_SHA } from './take-script.js';
+import { resultFrom, scriptArguments, stateKey, TAKE_SCRIPT, TAKE_SCRIPT_SHA } from './take-script.js';
 
 /** Redis 6.2 or later, with `maxmemory-policy noeviction`: one server, the master that Sentinels name, or a cluster. */
 export interface RedisLimitStoreOptions extends RedisServer {
@@ -62,22 +62,31 @@ export function createRedisLimitStore(options: RedisLimitStoreOptions): PartedLi
     });
   };
 
+  /** Sends to where the slot has gone, if that is what the error says. */
+  const follow = <T>(error: unknown, lane: RedisLane, send: (lane: RedisLane) => Promise<T>): Promise<T> | undefined => {
+    const elsewhere = route.redirection(error, lane);
+    if (elsewhere === undefined) return undefined;
+    if (elsewhere.isAsking) elsewhere.lane.client.asking().catch(() => {}); // the command after it fails too, and tells
+    return send(elsewhere.lane);
+  };
+
   return {
     async take(request) {
       checkTakeRequest(request);
       const args = scriptArguments(request);
+      const sendWhole = ({ client }: RedisLane): Promise<unknown> => client.eval(TAKE_SCRIPT, ...args); // which also loads it
       const reply = await call(
         route.laneFor(request.organizationId),
         ({ client }) => client.evalsha(TAKE_SCRIPT_SHA, ...args),
-        (error, lane) => {
-          if (isNoScript(error)) return lane.client.eval(TAKE_SCRIPT, ...args); // which also loads it
-          const elsewhere = route.redirection(error, lane);
-          if (elsewhere === undefined) return undefined;
-          if (elsewhere.isAsking) elsewhere.lane.client.asking().catch(() => {}); // the take after it fails too, and tells
-          return elsewhere.lane.client.eval(TAKE_SCRIPT, ...args);
-        },
+        (error, lane) => (isNoScript(error) ? sendWhole(lane) : follow(error, lane, sendWhole)),
       );
       return resultFrom(reply);
+    },
+    async reset(organizationId, limitIds) {
+      if (limitIds.length === 0) return;
+      const keys = limitIds.map((id) => stateKey(organizationId, id));
+      const forget = ({ client }: RedisLane): Promise<number> => client.del(keys);
+      await call(route.laneFor(organizationId), forget, (error, lane) => follow(error, lane, forget));
     },
     async ping() {
       const lanes = route.allLanes() ?? [undefined];

@@ -7,8 +7,10 @@
 --                                        'day', quota, 0
 --                                        'month', quota, anchor day 1..31 (a month that lacks it: its last day)
 --                                        'window', quota, its length in milliseconds; it begins at a multiple of that
+-- ARGV[3n+2]           for each of the n limits a letter: 's' in shadow (denies nothing; taken from where all limits fit, the
+--                      shadow ones too), 'e' enforced
 -- Returns {allowed, now, left 1, reset 1, wait 1, left 2, ...}, all whole numbers; times are Unix milliseconds:
---   allowed  1 or 0; 0 has taken from no limit but windows
+--   allowed  1 or 0; 0 has taken from no limit but windows. A limit in shadow whose wait is not 0 has not made it 0
 --   left     whole requests left, rounded down
 --   reset    when the bucket is full, or when the quota or window starts anew
 --   wait     milliseconds until this cost fits this limit, rounded up, so that waiting them is enough; 0 fits now, as a
@@ -117,17 +119,21 @@ local function keep(key, format, amount, at, until_ms)
 end
 
 local saved = #KEYS > 0 and redis.call('MGET', unpack(KEYS)) or {}
-local states, is_allowed = {}, true
+local function is_shadow(i) return string.sub(ARGV[3 * #KEYS + 2], i, i) == 's' end
+
+local states, is_allowed, fits_shadows = {}, true, true
 for i = 1, #KEYS do
   local kind, amount, detail = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
   states[i] = kind == 'rate' and look_at_bucket(saved[i], amount, detail) or look_at_counter(saved[i], kind, amount, detail)
-  if states[i].wait ~= 0 then is_allowed = false end
+  if states[i].wait ~= 0 then
+    if is_shadow(i) then fits_shadows = false else is_allowed = false end
+  end
 end
 
-local taken = is_allowed and cost or 0
 local reply = {is_allowed and 1 or 0, now_ms}
 for i, key in ipairs(KEYS) do
   local state, left, reset_ms = states[i], nil, nil
+  local taken = is_allowed and (fits_shadows or not is_shadow(i)) and cost or 0
   if ARGV[3 * i - 1] == 'rate' then
     local per_minute, burst = tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
     state.units = state.units - taken * UNITS

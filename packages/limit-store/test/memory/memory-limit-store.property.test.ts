@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { test } from 'vitest';
 import type { StoreLimit, TakeResult } from '../../src/limit-store.js';
 import { createMemoryLimitStore } from '../../src/memory/memory-limit-store.js';
-import { anyCost, anyLimits, anyPauseMs, anyRate, anyStepMs } from '../any-requests.js';
+import { anyCost, anyLimits, anyPauseMs, anyRate, anyShadowedLimits, anyStepMs } from '../any-requests.js';
 import { NOON } from '../noon.js';
 import { type Passed, worstExcess } from '../window-bound.js';
 
@@ -58,6 +58,44 @@ test('whatever happens, a take is whole or nothing, and no state leaves its rang
           assert.ok(state.waitMs === Infinity ? cost > sizeOf(limits[i]) : Number.isInteger(state.waitMs) && state.waitMs >= 0);
           assert.ok(state.resetAtMs >= result.nowMs);
         }
+      }
+    }),
+    RUNS,
+  );
+});
+
+test('what is wholly in shadow passes, and is counted to the number as if it were enforced', async () => {
+  const steps = fc.array(fc.record({ advanceMs: anyStepMs, cost: anyCost, limits: anyLimits }), STEPS);
+  await fc.assert(
+    fc.asyncProperty(steps, async (history) => {
+      const [shadowed, enforced] = [organization(), organization()];
+      for (const { advanceMs, cost, limits } of history) {
+        const result = await shadowed.ask(
+          advanceMs,
+          cost,
+          limits.map((limit) => ({ ...limit, isShadow: true })),
+        );
+        assert.equal(result.isAllowed, true);
+        assert.deepEqual(result.states, (await enforced.ask(advanceMs, cost, limits)).states);
+      }
+    }),
+    RUNS,
+  );
+});
+
+test('limits in shadow change nothing for those that are enforced', async () => {
+  const steps = fc.array(fc.record({ advanceMs: anyStepMs, cost: anyCost }), STEPS);
+  await fc.assert(
+    fc.asyncProperty(anyShadowedLimits, steps, async (limits, history) => {
+      const [together, alone] = [organization(), organization()];
+      const enforced = limits.filter((limit) => !limit.isShadow);
+      for (const { advanceMs, cost } of history) {
+        const [mixed, pure] = [await together.ask(advanceMs, cost, limits), await alone.ask(advanceMs, cost, enforced)];
+        assert.equal(mixed.isAllowed, pure.isAllowed);
+        assert.deepEqual(
+          mixed.states.filter((_, i) => limits[i]?.isShadow !== true),
+          pure.states,
+        );
       }
     }),
     RUNS,

@@ -72,9 +72,12 @@ const changed = (from: string, to: string): string => {
 /** Scripts that count wrongly; the model must notice each. */
 const MUTANTS: Record<string, () => string> = {
   'a fixed window in the place of a bucket': () => FIXED_WINDOW,
-  'a denial that takes': () => changed('is_allowed and cost or 0', 'cost'),
+  'a denial that takes': () => changed('is_allowed and (fits_shadows or not is_shadow(i)) and cost or 0', 'cost'),
   'one limit that decides for all': () =>
-    changed('if states[i].wait ~= 0 then is_allowed = false end', 'is_allowed = states[i].wait == 0'),
+    changed('fits_shadows = false else is_allowed = false end', 'fits_shadows = false end').replace(
+      'local reply =',
+      'if #KEYS > 0 then is_allowed = states[#KEYS].wait == 0 end\nlocal reply =',
+    ),
   'a bucket that grows above its size': () => changed('math.min(full, bucket.units)', 'bucket.units'),
   'a refill that loses what is no whole request': () =>
     changed(

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TakeRequest, TakeResult } from '../../src/limit-store.js';
 import { createMemoryLimitStore } from '../../src/memory/memory-limit-store.js';
 import { resultFrom, scriptArguments, TAKE_SCRIPT } from '../../src/redis/take-script.js';
-import { anyCost, anyLimitsAndWindow, anyStepMs } from '../any-requests.js';
+import { anyCost, anyLimitsOfAllKinds, anyStepMs } from '../any-requests.js';
 import { dayQuota, monthQuota, rate } from '../limit-store-behaves.js';
 
 /** The script with the clock as its last two arguments, so that a test can move it. */
@@ -29,7 +29,7 @@ afterAll(async () => {
 test('the script decides as the store in memory does, to the number, whatever is asked and whatever the clock does', async () => {
   expect(SCRIPT_BY_GIVEN_CLOCK).not.toBe(TAKE_SCRIPT);
   let organization = 0;
-  const steps = fc.array(fc.record({ advanceMs: anyStepMs, cost: anyCost, limits: anyLimitsAndWindow }), {
+  const steps = fc.array(fc.record({ advanceMs: anyStepMs, cost: anyCost, limits: anyLimitsOfAllKinds }), {
     minLength: 1,
     maxLength: 20,
   });

@@ -69,6 +69,7 @@ function opened({ failuresToOpen, probes }: Wrong): Open {
           return { ...(await local.take(request)), isDegraded: true };
         }
       },
+      reset: async () => {},
       isDegraded: () => isOpen,
       ping: () => store.ping(),
       async close() {

@@ -1,14 +1,10 @@
-import { createRecordCache } from '@tollgate/cache/record-cache';
 import type { OrganizationLimits } from '@tollgate/domain/limits';
-import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
-import { fixedClock } from '@tollgate/testing/clock';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { forgetChanged } from '../src/forget-changed.js';
-import { appliedLimits, createFindLimits, type Tightening } from '../src/limits.js';
+import { appliedLimits, type Tightening } from '../src/applied-limits.js';
+import { createMemoryLimitStore } from '../src/memory/memory-limit-store.js';
 
 const KEY = '22222222-2222-4222-8222-222222222222';
-const CACHE = { max: 10, ttlMs: 1_000, refreshAheadMs: 0, negativeMax: 10, negativeTtlMs: 100, maxLoads: 10 };
 const BASIC = { perMinute: 100, burst: 150, perDay: 10_000 };
 
 function ofPlan(parts: Partial<OrganizationLimits> = {}): OrganizationLimits {
@@ -48,6 +44,19 @@ test('a key’s own limits stand beside the organization’s, in the windows tha
   expect(stored(all).slice(2)).toEqual([day(5, `key:${KEY}:day`), month(50, 15, `key:${KEY}:month`)]);
 });
 
+test('an organization is in shadow as its plan or itself says; a key’s own limits as they say', () => {
+  const own = new Map([[KEY, { perMinute: 10 }]]);
+  const shadows = (found: OrganizationLimits, tightening?: Tightening) =>
+    stored(found, KEY, tightening).map(({ isShadow = false }) => isShadow);
+  const plan = { ...BASIC, isShadow: true };
+  expect(shadows(ofPlan({ plan, keyLimits: own }))).toEqual([true, true, false]);
+  expect(shadows(ofPlan({ plan, override: { isShadow: false }, keyLimits: own }))).toEqual([false, false, false]);
+  expect(shadows(ofPlan({ override: { isShadow: true, perMonth: 10_000 } }))).toEqual([true, true, true]);
+  expect(shadows(ofPlan({ keyLimits: new Map([[KEY, { perMinute: 10, isShadow: true }]]) }))).toEqual([false, false, true]);
+  expect(shadows(ofPlan({ plan }), { window: 'minute', limit: 1 })).toEqual([true, true, true]);
+  expect(shadows(ofPlan({ plan }), { window: 'day', limit: 1 })).toEqual([true, true]);
+});
+
 test('what was worked out is kept for as long as the limits do not change', () => {
   const found = ofPlan({ keyLimits: new Map([[KEY, { perMinute: 10 }]]) });
   expect(appliedLimits(found, KEY, undefined)).toBe(appliedLimits(found, KEY, undefined));
@@ -82,55 +91,4 @@ test('whatever a descriptor asks for, never more passes than without it', async 
       expect(await passed(tightening as Tightening)).toBe(Math.min(without, tightening.limit));
     }),
   );
-});
-
-test('limits that were read once are asked for no more; without the database the last known ones stay, absence does not', async () => {
-  const clock = fixedClock();
-  const world = { isDown: false, queries: 0 };
-  const found = ofPlan();
-  const cache = createRecordCache<OrganizationLimits>({
-    ...CACHE,
-    load: async (id) => {
-      world.queries++;
-      if (world.isDown) throw new Error('the database is down');
-      return id === 'known' ? found : undefined;
-    },
-  });
-  const find = createFindLimits(cache);
-  expect(await find('known', clock.now())).toBe(found);
-  expect(find('known', clock.now())).toBe(found);
-  expect(await find('unknown', clock.now())).toBeUndefined();
-  expect(find('unknown', clock.now())).toBeUndefined();
-  expect(world.queries).toBe(2);
-
-  world.isDown = true;
-  clock.advance(1_000);
-  expect(await find('known', clock.now())).toBe(found);
-  await expect(find('unknown', clock.now())).rejects.toThrow('the database is down');
-  // The change says that they are old, but better old limits than none.
-  forgetChanged(cache, { kind: 'limits', subject: 'known' });
-  expect(await find('known', clock.now())).toBe(found);
-});
-
-test.each([
-  ['organization', 'a', ['a']],
-  ['limits', 'a', ['a']],
-  ['plan', 'basic', ['a', 'b']],
-  ['reload', '', ['a', 'b']],
-  ['api_key', 'a', []],
-] as const)('a change of kind %s of %j makes these be read again: %j', async (kind, subject, expected) => {
-  const read: string[] = [];
-  const cache = createRecordCache<OrganizationLimits>({
-    ...CACHE,
-    load: async (id) => {
-      read.push(id);
-      return ofPlan();
-    },
-  });
-  const find = createFindLimits(cache);
-  for (const id of ['a', 'b']) await find(id, 0);
-  read.length = 0;
-  forgetChanged(cache, { kind, subject });
-  for (const id of ['a', 'b']) await find(id, 0);
-  expect(read).toEqual(expected);
 });

@@ -1,11 +1,5 @@
-import type { RecordCache } from '@tollgate/cache/record-cache';
-import { effectiveLimits, type Limits, type LimitsOverride, type OrganizationLimits } from '@tollgate/domain/limits';
-import type { StoreLimit } from '@tollgate/limit-store/limit-store';
-
-export type FindLimits = (
-  organizationId: string,
-  nowMs: number,
-) => OrganizationLimits | undefined | Promise<OrganizationLimits | undefined>;
+import { effectiveLimits, isInShadow, type Limits, type LimitsOverride, type OrganizationLimits } from '@tollgate/domain/limits';
+import type { StoreLimit } from './limit-store.js';
 
 export type Window = 'minute' | 'day' | 'month';
 
@@ -21,20 +15,6 @@ export interface AppliedLimit {
   /** Per minute, per day or per month. */
   limit: number;
   store: StoreLimit;
-}
-
-/** Looks limits up through the cache. A database that does not answer leaves the last known limits in force. */
-export function createFindLimits(cache: RecordCache<OrganizationLimits>): FindLimits {
-  return (organizationId, nowMs) => {
-    const hit = cache.get(organizationId, nowMs);
-    if (hit !== undefined) return hit;
-    if (cache.isKnownAbsent(organizationId, nowMs)) return undefined;
-    return cache.load(organizationId, nowMs).catch((error: unknown) => {
-      const stale = cache.getStale(organizationId);
-      if (stale === undefined) throw error;
-      return stale;
-    });
-  };
 }
 
 /** The limits that a request must pass, all of them; `store` holds what is taken from, in the same order. */
@@ -56,7 +36,7 @@ const ORGANIZATION = 'organization';
 /** The limits that a request of this key must pass. `found` is never changed, so the answer is kept beside it. */
 export function appliedLimits(found: OrganizationLimits, keyId: string, tightening: Tightening | undefined): AppliedLimits {
   const limits = knownLimits(found, keyId);
-  return tightening === undefined ? limits : appliedOf(tightened(limits.shown, tightening, found.billingAnchorDay));
+  return tightening === undefined ? limits : appliedOf(tightened(limits.shown, tightening, ofOrganization(found)));
 }
 
 function knownLimits(found: OrganizationLimits, keyId: string): AppliedLimits {
@@ -79,8 +59,19 @@ function appliedOf(shown: readonly AppliedLimit[]): AppliedLimits {
   return { shown, store: shown.map((limit) => limit.store) };
 }
 
-function organizationLimits({ plan, override, billingAnchorDay }: OrganizationLimits): AppliedLimit[] {
-  return windowsOf(effectiveLimits(plan, override), ORGANIZATION, billingAnchorDay);
+function organizationLimits(found: OrganizationLimits): AppliedLimit[] {
+  return windowsOf(effectiveLimits(found.plan, found.override), ofOrganization(found));
+}
+
+/** Whose limits are counted: where their state stands, and how. */
+interface Subject {
+  scope: string;
+  anchorDay: number;
+  isShadow: boolean;
+}
+
+function ofOrganization({ plan, override, billingAnchorDay }: OrganizationLimits): Subject {
+  return { scope: ORGANIZATION, anchorDay: billingAnchorDay, isShadow: isInShadow(plan, override) };
 }
 
 function keyLimits(
@@ -88,24 +79,27 @@ function keyLimits(
   keyId: string,
   ofKey: LimitsOverride,
 ): AppliedLimit[] {
-  return windowsOf(onlySet(ofKey, effectiveLimits(plan, override)), `key:${keyId}`, billingAnchorDay);
+  const subject = { scope: `key:${keyId}`, anchorDay: billingAnchorDay, isShadow: ofKey.isShadow === true };
+  return windowsOf(onlySet(ofKey, effectiveLimits(plan, override)), subject);
 }
 
 /**
  * A quota is counted on with less left of it. A bucket would be cut to the smaller size for all requests, so a tightened
- * rate has a bucket of its own beside the organization's.
+ * rate has a bucket of its own beside the organization's. It stands for a limit of the organization, so it is in shadow where
+ * those are.
  */
-function tightened(shown: readonly AppliedLimit[], { window, limit }: Tightening, anchorDay: number): AppliedLimit[] {
+function tightened(shown: readonly AppliedLimit[], { window, limit }: Tightening, organization: Subject): AppliedLimit[] {
   if (window === 'minute') {
     const store: StoreLimit = {
       kind: 'rate',
       id: `${ORGANIZATION}:minute:${limit}`,
       perMinute: Math.max(1, limit),
       burst: limit,
+      ...shadowOf(organization),
     };
     return [...shown, { window, limit, store }];
   }
-  const [own] = windowsOf(window === 'day' ? { perDay: limit } : { perMonth: limit }, ORGANIZATION, anchorDay);
+  const [own] = windowsOf(window === 'day' ? { perDay: limit } : { perMonth: limit }, organization);
   if (own === undefined) return [...shown];
   const stored = shown.find((each) => each.store.id === own.store.id);
   if (stored === undefined) return [...shown, own];
@@ -118,19 +112,25 @@ function onlySet(ofKey: LimitsOverride, organization: Limits): LimitsOverride {
   return { ...ofKey, burst: effectiveLimits(organization, ofKey).burst };
 }
 
-function windowsOf(limits: LimitsOverride, scope: string, anchorDay: number): AppliedLimit[] {
+function windowsOf(limits: LimitsOverride, subject: Subject): AppliedLimit[] {
   const { perMinute, burst, perDay, perMonth } = limits;
+  const { scope, anchorDay } = subject;
+  const shadow = shadowOf(subject);
   const applied: AppliedLimit[] = [];
   if (perMinute !== undefined) {
-    const store: StoreLimit = { kind: 'rate', id: `${scope}:minute`, perMinute, burst: burst ?? perMinute };
+    const store: StoreLimit = { kind: 'rate', id: `${scope}:minute`, perMinute, burst: burst ?? perMinute, ...shadow };
     applied.push({ window: 'minute', limit: perMinute, store });
   }
   if (perDay !== undefined) {
-    applied.push({ window: 'day', limit: perDay, store: { kind: 'quota', id: `${scope}:day`, quota: perDay, window: 'day' } });
+    const store: StoreLimit = { kind: 'quota', id: `${scope}:day`, quota: perDay, window: 'day', ...shadow };
+    applied.push({ window: 'day', limit: perDay, store });
   }
   if (perMonth !== undefined) {
-    const store: StoreLimit = { kind: 'quota', id: `${scope}:month`, quota: perMonth, window: 'month', anchorDay };
+    const store: StoreLimit = { kind: 'quota', id: `${scope}:month`, quota: perMonth, window: 'month', anchorDay, ...shadow };
     applied.push({ window: 'month', limit: perMonth, store });
   }
   return applied;
 }
+
+/** Only where it is: what is enforced is what it was before there were shadows. */
+const shadowOf = ({ isShadow }: Subject): Pick<StoreLimit, 'isShadow'> => (isShadow ? { isShadow: true } : {});
