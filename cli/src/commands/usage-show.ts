@@ -34,7 +34,7 @@ export const usageShow: Command = {
     if (!isOrganizationGiven(args)) throw wrongUse('--org is required.');
     const by = requiredText(args, 'by') as UsageGrouping;
     const { id, name } = await organizationOf(args, await database());
-    const rows = await usageReport(await usageDatabase(), { organizationId: id, from, to, by, nowMs: now.getTime() });
+    const rows = await usageReport(await usageDatabase(), { organizationId: id, from, to, by });
     output.say(`Usage of ${quoted(name)} ${range(from, to)}, UTC.`);
     output.list(
       rows.map((row) => usageRow(row, by)),
