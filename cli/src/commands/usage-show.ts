@@ -26,7 +26,6 @@ export const usageShow: Command = {
       describe: 'What has a row of its own.',
     },
   },
-  formats: ['table', 'json', 'csv'],
   async run(args, { database, usageDatabase, output, now }) {
     const to = utcTime(args, 'to') ?? now;
     const from = utcTime(args, 'from') ?? new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth()));
