@@ -3,7 +3,7 @@
  * what counts is the CPU time of each process, so that what else the machine does matters little.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { findWrk } from './load.js';
 import { machineDescription, sum } from './machine.js';
 import { reportOf } from './report.js';
+import { writeSection } from './results-page.js';
 import { type LoadSettings, type Round, runRound, type Variant } from './rounds.js';
 import { STORE_TIMEOUT, startWorld, type World } from './world.js';
 
@@ -54,7 +55,7 @@ try {
   console.info(`\n${report}`);
   if (profileFolder !== undefined) console.info(`Profiling costs CPU too: not written to bench/results.md.`);
   else if (args.tcp || upstream !== 'node') console.info('Not the ordinary run: not written to bench/results.md.');
-  else await writeFile(RESULTS, report);
+  else await writeSection(RESULTS, report);
 } finally {
   await world?.close();
   await endRecordedOrphans(folder);

@@ -1,22 +1,33 @@
-/** `npm run bench -- [--rounds 5] [--seconds 6] [--tcp] [--profile folder]`: see bench/gateway.ts. */
+/**
+ * `npm run bench -- [name] [options]`: a question that is answered by measuring. Each writes its section of bench/results.md.
+ * - `gateway` (if none is named): what it costs beside Envoy alone; `[--rounds 5] [--seconds 6] [--tcp] [--profile folder]`
+ * - `ledger`: what storing usage costs beside a bare COPY; `[--rounds 20] [--stored 1000000]`
+ */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import esbuild from 'esbuild';
 import { build } from './build.mjs';
 import { bundleOptions, DIST, ROOT } from './bundle-options.mjs';
 
-const PROGRAM = join(DIST, 'bench.js');
+const BENCHES = ['gateway', 'ledger'];
+
+const [first = '', ...others] = process.argv.slice(2);
+const isNamed = first !== '' && !first.startsWith('-');
+const name = isNamed ? first : 'gateway';
+if (!BENCHES.includes(name)) {
+  console.error(`There is no bench ${JSON.stringify(name)}: ${BENCHES.join(', ')}.`);
+  process.exit(2);
+}
+if (isNamed) process.argv.splice(2, process.argv.length, ...others);
 
 // What is measured is the product as it is built; the bench itself is a program beside it.
 await build();
 await esbuild.build({
   ...bundleOptions(),
-  entryPoints: [join(ROOT, 'bench', 'gateway.ts')],
-  outdir: undefined,
-  outfile: PROGRAM,
+  entryPoints: [{ in: join(ROOT, 'bench', `${name}.ts`), out: `bench-${name}` }],
   splitting: false,
   metafile: false,
   write: true,
 });
 process.setSourceMapsEnabled(true);
-await import(pathToFileURL(PROGRAM).href);
+await import(pathToFileURL(join(DIST, `bench-${name}.js`)).href);
