@@ -1,5 +1,5 @@
-import { followUsageEvents } from '@tollgate/postgres/follow-usage-events';
 import type { StoredUsageEvent } from '@tollgate/postgres/read-usage-events';
+import { tailUsageEvents } from '@tollgate/postgres/tail-usage-events';
 import { durationMs } from '../arguments.js';
 import { wrongUse } from '../cli-error.js';
 import type { Command } from '../command.js';
@@ -30,7 +30,7 @@ export const usageTail: Command = {
     const { id: organizationId, name } = await organizationOf(args, await database());
     const signal = interrupted();
     output.say(`Requests of ${quoted(name)} from ${from.toISOString()} on, UTC. Ctrl-C ends it.`);
-    const pages = followUsageEvents(await usageDatabase(), { organizationId, from, now: Date.now, signal });
+    const pages = tailUsageEvents(await usageDatabase(), { organizationId, from, now: Date.now, signal });
     await output.stream(followText(rowsOf(pages), VIEW, output.format === 'id' ? 'table' : output.format));
   },
 };

@@ -81,7 +81,7 @@ export interface RefusedEvent {
 
 /**
  * As {@link insertUsage}, but what PostgreSQL refuses for its values is left out and told. Halves what holds a refused event until
- * that one is alone, so that one among a thousand takes about twenty statements. Anything else that fails rejects.
+ * that one is alone, so that one among a thousand takes about twenty inserts. Anything else that fails rejects.
  */
 export async function insertAcceptableUsage(
   tx: Sql,

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from './database.js';
 import { type EventPlace, readUsageEvents, type StoredUsageEvent } from './read-usage-events.js';
 
-export interface FollowOptions {
+export interface TailOptions {
   organizationId: string;
   /** Events before it are not handed on. */
   from: Date;
@@ -23,7 +23,7 @@ const PAGE = 1_000;
 const MAX_REMEMBERED = 200_000;
 
 /** An organization's events as they are stored, each once, until the signal comes. Rejects where the database cannot be asked. */
-export async function* followUsageEvents(db: Sql, options: FollowOptions): AsyncGenerator<StoredUsageEvent[]> {
+export async function* tailUsageEvents(db: Sql, options: TailOptions): AsyncGenerator<StoredUsageEvent[]> {
   const { organizationId, from, now, signal, pollMs = POLL_MS } = options;
   const seen = new Map<string, number>();
   let newestMs = from.getTime();
