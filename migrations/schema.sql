@@ -433,12 +433,15 @@ BEGIN
       to_char(usage_raw_since() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') USING ERRCODE = 'TG001';
   END IF;
   RETURN QUERY
-    SELECT CASE usage_by_group.part_by WHEN 'route' THEN e.route WHEN 'key' THEN e.api_key_id::text ELSE e.status_code::text END AS g,
-      count(*), count(*) FILTER (WHERE e.billable), coalesce(sum(e.units) FILTER (WHERE e.billable), 0), sum(e.request_bytes),
-      sum(e.response_bytes), sum(e.response_time_ms), max(e.response_time_ms)
-    FROM usage_events AS e
-    WHERE e.organization_id = usage_by_group.organization AND e.time >= from_time AND e.time < to_time
-    GROUP BY 1 ORDER BY 2 DESC, g COLLATE "C";
+    SELECT e.usage_group, count(*), count(*) FILTER (WHERE e.billable), coalesce(sum(e.units) FILTER (WHERE e.billable), 0),
+      sum(e.request_bytes), sum(e.response_bytes), sum(e.response_time_ms), max(e.response_time_ms)
+    FROM (
+      SELECT CASE part_by WHEN 'route' THEN route WHEN 'key' THEN api_key_id::text ELSE status_code::text END AS usage_group,
+        billable, units, usage_events.request_bytes, usage_events.response_bytes, response_time_ms
+      FROM usage_events
+      WHERE organization_id = usage_by_group.organization AND time >= from_time AND time < to_time
+    ) AS e
+    GROUP BY e.usage_group ORDER BY 2 DESC, e.usage_group COLLATE "C";
 END
 $function$
 
