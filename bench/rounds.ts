@@ -118,7 +118,7 @@ async function storedUsage({ db, organizationId }: World): Promise<number> {
   const nowMs = Date.now();
   const todayMs = nowMs - (nowMs % DAY_MS);
   const range = { from: new Date(todayMs - DAY_MS), to: new Date(todayMs + 2 * DAY_MS) };
-  const rows = await usageReport(db, { organizationId, ...range, by: 'total', nowMs });
+  const rows = await usageReport(db, { organizationId, ...range, by: 'total' });
   return rows[0]?.requests ?? 0;
 }
 

@@ -11,6 +11,7 @@ table schema_migrations
 table usage_dead_letters
 table usage_events RANGE ("time")
 table usage_hourly
+table usage_raw_horizon
 
 -- columns
 api_key_activity.key_id uuid NOT NULL
@@ -89,6 +90,7 @@ usage_dead_letters.log_id text NOT NULL
 usage_dead_letters.offset bigint NOT NULL
 usage_dead_letters.partition integer NOT NULL
 usage_dead_letters.reason text NOT NULL
+usage_dead_letters.replayed_at timestamp with time zone
 usage_dead_letters.topic text NOT NULL
 usage_dead_letters.value bytea NOT NULL
 usage_dead_letters.value_bytes bigint NOT NULL
@@ -98,6 +100,7 @@ usage_events.billable boolean NOT NULL
 usage_events.environment text NOT NULL
 usage_events.event_id uuid NOT NULL
 usage_events.method text NOT NULL
+usage_events.node_id text NOT NULL DEFAULT ''::text
 usage_events.organization_id uuid NOT NULL
 usage_events.origin text NOT NULL
 usage_events.path text NOT NULL
@@ -106,6 +109,7 @@ usage_events.request_id text NOT NULL
 usage_events.response_bytes bigint NOT NULL
 usage_events.response_time_ms double precision NOT NULL
 usage_events.route text NOT NULL
+usage_events.shadow_limited text
 usage_events.status_code smallint NOT NULL
 usage_events.time timestamp with time zone NOT NULL
 usage_events.units integer NOT NULL
@@ -129,6 +133,8 @@ usage_monthly.request_bytes numeric
 usage_monthly.requests bigint
 usage_monthly.response_bytes numeric
 usage_monthly.sum_response_time_ms double precision
+usage_raw_horizon.dropped_before timestamp with time zone NOT NULL
+usage_raw_horizon.is_only boolean NOT NULL DEFAULT true
 
 -- constraints
 api_key_activity api_key_activity_key_id_fkey FOREIGN KEY (key_id) REFERENCES api_keys(id) ON DELETE CASCADE
@@ -193,6 +199,7 @@ usage_events usage_events_pkey PRIMARY KEY ("time", organization_id, event_id)
 usage_events usage_events_request_bytes_check CHECK ((request_bytes >= 0))
 usage_events usage_events_response_bytes_check CHECK ((response_bytes >= 0))
 usage_events usage_events_response_time_ms_check CHECK (((response_time_ms >= (0)::double precision) AND (response_time_ms < 'Infinity'::double precision)))
+usage_events usage_events_shadow_limited_check CHECK ((shadow_limited = ANY (ARRAY['minute'::text, 'day'::text, 'month'::text])))
 usage_events usage_events_status_code_check CHECK (((status_code >= 0) AND (status_code <= 999)))
 usage_events usage_events_units_check CHECK (((units >= 0) AND (units <= 1000000)))
 usage_hourly usage_hourly_billable_units_check CHECK ((billable_units >= 0))
@@ -205,6 +212,8 @@ usage_hourly usage_hourly_request_bytes_check CHECK ((request_bytes >= (0)::nume
 usage_hourly usage_hourly_requests_check CHECK ((requests > 0))
 usage_hourly usage_hourly_response_bytes_check CHECK ((response_bytes >= (0)::numeric))
 usage_hourly usage_hourly_sum_response_time_ms_check CHECK ((sum_response_time_ms >= (0)::double precision))
+usage_raw_horizon usage_raw_horizon_is_only_check CHECK (is_only)
+usage_raw_horizon usage_raw_horizon_pkey PRIMARY KEY (is_only)
 
 -- indexes
 CREATE INDEX api_keys_organization_id_idx ON public.api_keys USING btree (organization_id, created_at)
@@ -217,6 +226,7 @@ CREATE INDEX organizations_plan_idx ON public.organizations USING btree (plan)
 CREATE INDEX rate_limit_configs_key_id_idx ON public.rate_limit_configs USING btree (key_id)
 CREATE INDEX usage_dead_letters_at_idx ON public.usage_dead_letters USING btree (at)
 CREATE INDEX usage_events_organization_id_idx ON ONLY public.usage_events USING btree (organization_id, "time")
+CREATE INDEX usage_hourly_hour_idx ON public.usage_hourly USING btree (hour, organization_id)
 CREATE UNIQUE INDEX api_key_activity_pkey ON public.api_key_activity USING btree (key_id)
 CREATE UNIQUE INDEX api_keys_id_organization_key ON public.api_keys USING btree (id, organization_id)
 CREATE UNIQUE INDEX api_keys_key_hash_key ON public.api_keys USING btree (key_hash)
@@ -235,6 +245,7 @@ CREATE UNIQUE INDEX usage_dead_letters_pkey ON public.usage_dead_letters USING b
 CREATE UNIQUE INDEX usage_dead_letters_place_key ON public.usage_dead_letters USING btree (log_id, topic, partition, "offset")
 CREATE UNIQUE INDEX usage_events_pkey ON ONLY public.usage_events USING btree ("time", organization_id, event_id)
 CREATE UNIQUE INDEX usage_hourly_pkey ON public.usage_hourly USING btree (organization_id, hour, environment)
+CREATE UNIQUE INDEX usage_raw_horizon_pkey ON public.usage_raw_horizon USING btree (is_only)
 
 -- triggers
 CREATE TRIGGER api_keys_deleted AFTER DELETE ON public.api_keys REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION append_changes('api_key', 'key_hash')
@@ -284,6 +295,28 @@ BEGIN
 END
 $function$
 
+CREATE OR REPLACE FUNCTION public.billing_month(anchor_day integer, at timestamp with time zone, OUT period_start timestamp with time zone, OUT period_end timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  first_day timestamp := date_trunc('month', at AT TIME ZONE 'UTC');
+  anchor interval;
+BEGIN
+  IF anchor_day IS NULL OR anchor_day NOT BETWEEN 1 AND 31 OR at IS NULL THEN
+    RAISE EXCEPTION 'a billing anchor day is 1 to 31' USING ERRCODE = 'TG001';
+  END IF;
+  anchor := make_interval(days => anchor_day - 1);
+  IF least(first_day + anchor, first_day + interval '1 month' - interval '1 day') > at AT TIME ZONE 'UTC' THEN
+    first_day := first_day - interval '1 month';
+  END IF;
+  period_start := least(first_day + anchor, first_day + interval '1 month' - interval '1 day') AT TIME ZONE 'UTC';
+  first_day := first_day + interval '1 month';
+  period_end := least(first_day + anchor, first_day + interval '1 month' - interval '1 day') AT TIME ZONE 'UTC';
+END
+$function$
+
 CREATE OR REPLACE FUNCTION public.create_usage_partitions(days date[])
  RETURNS integer
  LANGUAGE plpgsql
@@ -293,7 +326,9 @@ DECLARE
   child text;
   made int := 0;
 BEGIN
-  IF NOT EXISTS (SELECT FROM unnest(days) AS d WHERE to_regclass('usage_events_' || to_char(d, 'YYYYMMDD')) IS NULL) THEN
+  IF NOT EXISTS (SELECT FROM unnest(days) AS d WHERE to_regclass('usage_events_' || to_char(d, 'YYYYMMDD')) IS NULL)
+    OR is_usage_in_hypertable()
+  THEN
     RETURN 0;
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('tollgate usage partitions', 0));
@@ -309,15 +344,32 @@ BEGIN
 END
 $function$
 
+CREATE OR REPLACE FUNCTION public.current_month_usage(organization uuid, anchor_day integer DEFAULT 1, at timestamp with time zone DEFAULT now())
+ RETURNS TABLE(period_start timestamp with time zone, period_end timestamp with time zone, requests bigint, billable_requests bigint, billable_units bigint, request_bytes numeric, response_bytes numeric, sum_response_time_ms double precision, max_response_time_ms double precision)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT m.period_start, m.period_end, u.* FROM billing_month(anchor_day, at) AS m,
+    LATERAL usage_in_period(organization, m.period_start, m.period_end) AS u
+$function$
+
 CREATE OR REPLACE FUNCTION public.drop_usage_partitions(before date)
  RETURNS integer
  LANGUAGE plpgsql
 AS $function$
 DECLARE
+  horizon timestamptz := before::timestamp AT TIME ZONE 'UTC';
   child text;
   dropped int := 0;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('tollgate usage partitions', 0));
+  UPDATE usage_raw_horizon SET dropped_before = horizon WHERE dropped_before < horizon;
+  IF is_usage_in_hypertable() THEN
+    SELECT count(DISTINCT range_end) INTO dropped FROM timescaledb_information.chunks
+      WHERE hypertable_name = 'usage_events' AND range_end <= horizon;
+    PERFORM drop_chunks('usage_events', older_than => horizon);
+    RETURN dropped;
+  END IF;
   FOR child IN
     SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'usage_events'::regclass AND right(c.relname, 8) < to_char(before, 'YYYYMMDD')
@@ -330,12 +382,276 @@ BEGIN
 END
 $function$
 
+CREATE OR REPLACE FUNCTION public.is_timescaledb_wanted()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+  IF lower(current_setting('tollgate.timescaledb', true)) IN ('off', 'false', 'no', '0') THEN
+    RETURN false;
+  END IF;
+  -- Compression and continuous aggregates are not in the edition of the Apache licence.
+  IF current_setting('timescaledb.license', true) = 'apache' THEN
+    RETURN false;
+  END IF;
+  -- A server that has the extension's files but did not load them at its start cannot create it; one that did has this setting.
+  RETURN EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
+    OR (EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+      AND current_setting('timescaledb.disable_load', true) = 'off');
+END
+$function$
+
+CREATE OR REPLACE FUNCTION public.is_usage_in_hypertable()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT relkind = 'r' FROM pg_class WHERE oid = 'usage_events'::regclass
+$function$
+
 CREATE OR REPLACE FUNCTION public.refuse_audit_change()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 BEGIN
   RAISE EXCEPTION 'audit_log is append-only' USING ERRCODE = 'restrict_violation';
+END
+$function$
+
+CREATE OR REPLACE FUNCTION public.usage_by_group(organization uuid, from_time timestamp with time zone, to_time timestamp with time zone, part_by text)
+ RETURNS TABLE(usage_group text, requests bigint, billable_requests bigint, billable_units bigint, request_bytes numeric, response_bytes numeric, sum_response_time_ms double precision, max_response_time_ms double precision)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+#variable_conflict use_column
+BEGIN
+  PERFORM usage_whole_hours(from_time, to_time);
+  IF organization IS NULL OR part_by IS NULL OR part_by NOT IN ('route', 'key', 'status') THEN
+    RAISE EXCEPTION 'usage is parted by route, key or status of one organization' USING ERRCODE = 'TG001';
+  END IF;
+  IF from_time < least(usage_raw_since(), to_time) THEN
+    RAISE EXCEPTION 'single requests are kept for 90 days, and those before % are gone: before that, usage cannot be split by route, key or status',
+      to_char(usage_raw_since() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') USING ERRCODE = 'TG001';
+  END IF;
+  RETURN QUERY
+    SELECT e.usage_group, count(*), count(*) FILTER (WHERE e.billable), coalesce(sum(e.units) FILTER (WHERE e.billable), 0),
+      sum(e.request_bytes), sum(e.response_bytes), sum(e.response_time_ms), max(e.response_time_ms)
+    FROM (
+      SELECT CASE part_by WHEN 'route' THEN route WHEN 'key' THEN api_key_id::text ELSE status_code::text END AS usage_group,
+        billable, units, usage_events.request_bytes, usage_events.response_bytes, response_time_ms
+      FROM usage_events
+      WHERE organization_id = usage_by_group.organization AND time >= from_time AND time < to_time
+    ) AS e
+    GROUP BY e.usage_group ORDER BY 2 DESC, e.usage_group COLLATE "C";
+END
+$function$
+
+CREATE OR REPLACE FUNCTION public.usage_by_route(organization uuid, from_time timestamp with time zone, to_time timestamp with time zone)
+ RETURNS TABLE(route text, requests bigint, billable_requests bigint, billable_units bigint, request_bytes numeric, response_bytes numeric, sum_response_time_ms double precision, max_response_time_ms double precision)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT * FROM usage_by_group(organization, from_time, to_time, 'route')
+$function$
+
+CREATE OR REPLACE FUNCTION public.usage_in_period(organization uuid, from_time timestamp with time zone, to_time timestamp with time zone)
+ RETURNS TABLE(requests bigint, billable_requests bigint, billable_units bigint, request_bytes numeric, response_bytes numeric, sum_response_time_ms double precision, max_response_time_ms double precision)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce(sum(s.requests), 0)::bigint, coalesce(sum(s.billable_requests), 0)::bigint, coalesce(sum(s.billable_units), 0)::bigint,
+    coalesce(sum(s.request_bytes), 0), coalesce(sum(s.response_bytes), 0), coalesce(sum(s.sum_response_time_ms), 0),
+    coalesce(max(s.max_response_time_ms), 0)
+  FROM usage_slices(organization, from_time, to_time) AS s
+$function$
+
+CREATE OR REPLACE FUNCTION public.usage_raw_since()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT greatest(dropped_before, CASE WHEN is_usage_in_hypertable() THEN now() - interval '90 days' END) FROM usage_raw_horizon
+$function$
+
+CREATE OR REPLACE FUNCTION public.usage_slices(organization uuid, from_time timestamp with time zone, to_time timestamp with time zone)
+ RETURNS TABLE("time" timestamp with time zone, requests bigint, billable_requests bigint, billable_units bigint, request_bytes numeric, response_bytes numeric, sum_response_time_ms double precision, max_response_time_ms double precision)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+#variable_conflict use_column
+DECLARE
+  first_hour timestamptz;
+  last_hour timestamptz;
+BEGIN
+  SELECT h.first_hour, h.last_hour INTO first_hour, last_hour FROM usage_whole_hours(from_time, to_time) AS h;
+  IF organization IS NULL THEN
+    RAISE EXCEPTION 'the organization is missing' USING ERRCODE = 'TG001';
+  END IF;
+  RETURN QUERY
+    SELECT h.hour, h.requests, h.billable_requests, h.billable_units, h.request_bytes, h.response_bytes, h.sum_response_time_ms,
+      h.max_response_time_ms
+    FROM usage_hourly AS h
+    WHERE h.organization_id = usage_slices.organization AND h.hour >= first_hour AND h.hour < last_hour;
+  RETURN QUERY
+    SELECT date_trunc('hour', e.time, 'UTC'), count(*), count(*) FILTER (WHERE e.billable),
+      coalesce(sum(e.units) FILTER (WHERE e.billable), 0), sum(e.request_bytes), sum(e.response_bytes), sum(e.response_time_ms),
+      max(e.response_time_ms)
+    FROM usage_events AS e
+    WHERE e.organization_id = usage_slices.organization AND e.time >= from_time AND e.time < first_hour GROUP BY 1;
+  RETURN QUERY
+    SELECT date_trunc('hour', e.time, 'UTC'), count(*), count(*) FILTER (WHERE e.billable),
+      coalesce(sum(e.units) FILTER (WHERE e.billable), 0), sum(e.request_bytes), sum(e.response_bytes), sum(e.response_time_ms),
+      max(e.response_time_ms)
+    FROM usage_events AS e
+    WHERE e.organization_id = usage_slices.organization AND e.time >= last_hour AND e.time < to_time GROUP BY 1;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION public.usage_to_plain()
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate usage partitions', 0));
+
+  DROP MATERIALIZED VIEW usage_monthly;
+  DROP MATERIALIZED VIEW usage_daily;
+  CREATE TABLE usage_hourly_new (LIKE usage_hourly INCLUDING ALL);
+  INSERT INTO usage_hourly_new SELECT * FROM usage_hourly;
+  DROP TABLE usage_hourly;
+  ALTER TABLE usage_hourly_new RENAME TO usage_hourly;
+  ALTER TABLE usage_hourly RENAME CONSTRAINT usage_hourly_new_pkey TO usage_hourly_pkey;
+  ALTER INDEX usage_hourly_new_hour_organization_id_idx RENAME TO usage_hourly_hour_idx;
+
+  CREATE TABLE usage_events_new (LIKE usage_events INCLUDING ALL) PARTITION BY RANGE (time);
+  ALTER TABLE usage_events RENAME TO usage_events_old;
+  ALTER TABLE usage_events_new RENAME TO usage_events;
+  PERFORM create_usage_partitions(ARRAY(SELECT DISTINCT (time AT TIME ZONE 'UTC')::date FROM usage_events_old));
+  INSERT INTO usage_events SELECT * FROM usage_events_old;
+  DROP TABLE usage_events_old;
+  ALTER TABLE usage_events RENAME CONSTRAINT usage_events_new_pkey TO usage_events_pkey;
+  ALTER INDEX usage_events_new_organization_id_time_idx RENAME TO usage_events_organization_id_idx;
+
+  CREATE VIEW usage_daily AS
+    SELECT organization_id, date_trunc('day', hour, 'UTC') AS day, environment,
+      sum(requests)::bigint AS requests, sum(billable_requests)::bigint AS billable_requests,
+      sum(billable_units)::bigint AS billable_units, sum(request_bytes) AS request_bytes, sum(response_bytes) AS response_bytes,
+      sum(sum_response_time_ms) AS sum_response_time_ms, max(max_response_time_ms) AS max_response_time_ms
+    FROM usage_hourly GROUP BY 1, 2, 3;
+  CREATE VIEW usage_monthly AS
+    SELECT organization_id, date_trunc('month', hour, 'UTC') AS month, environment,
+      sum(requests)::bigint AS requests, sum(billable_requests)::bigint AS billable_requests,
+      sum(billable_units)::bigint AS billable_units, sum(request_bytes) AS request_bytes, sum(response_bytes) AS response_bytes,
+      sum(sum_response_time_ms) AS sum_response_time_ms, max(max_response_time_ms) AS max_response_time_ms
+    FROM usage_hourly GROUP BY 1, 2, 3;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION public.usage_to_timescaledb()
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  CREATE EXTENSION IF NOT EXISTS timescaledb;
+  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate usage partitions', 0));
+
+  DROP VIEW usage_monthly;
+  DROP VIEW usage_daily;
+  ALTER TABLE usage_events RENAME CONSTRAINT usage_events_pkey TO usage_events_old_pkey;
+  ALTER INDEX usage_events_organization_id_idx RENAME TO usage_events_old_idx;
+  ALTER TABLE usage_events RENAME TO usage_events_old;
+  CREATE TABLE usage_events (LIKE usage_events_old INCLUDING ALL);
+  ALTER INDEX usage_events_organization_id_time_idx RENAME TO usage_events_organization_id_idx;
+  PERFORM create_hypertable('usage_events', by_range('time', INTERVAL '1 day'), create_default_indexes => false);
+  PERFORM add_dimension('usage_events', by_hash('organization_id', 4));
+  INSERT INTO usage_events SELECT * FROM usage_events_old;
+  DROP TABLE usage_events_old;
+  ALTER TABLE usage_events SET (timescaledb.compress, timescaledb.compress_segmentby = 'organization_id',
+    timescaledb.compress_orderby = 'time, event_id');
+  PERFORM add_compression_policy('usage_events', INTERVAL '7 days');
+  PERFORM add_retention_policy('usage_events', INTERVAL '90 days');
+
+  PERFORM create_hypertable('usage_hourly', by_range('hour', INTERVAL '30 days'), create_default_indexes => false, migrate_data => true);
+  EXECUTE $view$
+    CREATE MATERIALIZED VIEW usage_daily WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
+      SELECT organization_id, time_bucket(INTERVAL '1 day', hour) AS day, environment,
+        sum(requests)::bigint AS requests, sum(billable_requests)::bigint AS billable_requests,
+        sum(billable_units)::bigint AS billable_units, sum(request_bytes) AS request_bytes, sum(response_bytes) AS response_bytes,
+        sum(sum_response_time_ms) AS sum_response_time_ms, max(max_response_time_ms) AS max_response_time_ms
+      FROM usage_hourly GROUP BY 1, 2, 3 WITH NO DATA
+  $view$;
+  EXECUTE $view$
+    CREATE MATERIALIZED VIEW usage_monthly WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
+      SELECT organization_id, time_bucket(INTERVAL '1 month', day) AS month, environment,
+        sum(requests)::bigint AS requests, sum(billable_requests)::bigint AS billable_requests,
+        sum(billable_units)::bigint AS billable_units, sum(request_bytes) AS request_bytes, sum(response_bytes) AS response_bytes,
+        sum(sum_response_time_ms) AS sum_response_time_ms, max(max_response_time_ms) AS max_response_time_ms
+      FROM usage_daily GROUP BY 1, 2, 3 WITH NO DATA
+  $view$;
+  -- No beginning: a late event's day is refreshed however long the jobs stood still. What was not touched costs nothing.
+  PERFORM add_continuous_aggregate_policy('usage_daily', start_offset => NULL::interval, end_offset => INTERVAL '1 day',
+    schedule_interval => INTERVAL '10 minutes');
+  PERFORM add_continuous_aggregate_policy('usage_monthly', start_offset => NULL::interval, end_offset => INTERVAL '1 day',
+    schedule_interval => INTERVAL '10 minutes');
+END
+$function$
+
+CREATE OR REPLACE FUNCTION public.usage_top_organizations(from_time timestamp with time zone, to_time timestamp with time zone, most integer DEFAULT 10)
+ RETURNS TABLE(organization_id uuid, requests bigint, billable_requests bigint, billable_units bigint)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+#variable_conflict use_column
+DECLARE
+  first_hour timestamptz;
+  last_hour timestamptz;
+BEGIN
+  SELECT h.first_hour, h.last_hour INTO first_hour, last_hour FROM usage_whole_hours(from_time, to_time) AS h;
+  IF most IS NULL OR most < 1 THEN
+    RAISE EXCEPTION 'how many organizations must be at least 1' USING ERRCODE = 'TG001';
+  END IF;
+  RETURN QUERY
+    SELECT part.organization_id, sum(part.requests)::bigint, sum(part.billable_requests)::bigint, sum(part.billable_units)::bigint
+    FROM (
+      SELECT h.organization_id, h.requests, h.billable_requests, h.billable_units
+      FROM usage_hourly AS h WHERE h.hour >= first_hour AND h.hour < last_hour
+      UNION ALL
+      SELECT e.organization_id, 1, e.billable::int, CASE WHEN e.billable THEN e.units ELSE 0 END
+      FROM usage_events AS e WHERE e.time >= from_time AND e.time < first_hour
+      UNION ALL
+      SELECT e.organization_id, 1, e.billable::int, CASE WHEN e.billable THEN e.units ELSE 0 END
+      FROM usage_events AS e WHERE e.time >= last_hour AND e.time < to_time
+    ) AS part
+    GROUP BY 1 ORDER BY 4 DESC, 2 DESC, 1 LIMIT most;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION public.usage_whole_hours(from_time timestamp with time zone, to_time timestamp with time zone, OUT first_hour timestamp with time zone, OUT last_hour timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  raw_from timestamptz;
+BEGIN
+  IF from_time IS NULL OR to_time IS NULL THEN
+    RAISE EXCEPTION 'the range needs a beginning and an end' USING ERRCODE = 'TG001';
+  END IF;
+  IF from_time > to_time THEN
+    RAISE EXCEPTION 'the range must not end before it begins' USING ERRCODE = 'TG001';
+  END IF;
+  first_hour := date_trunc('hour', from_time, 'UTC');
+  IF first_hour < from_time THEN
+    first_hour := first_hour + interval '1 hour';
+  END IF;
+  first_hour := least(first_hour, to_time);
+  last_hour := greatest(date_trunc('hour', to_time, 'UTC'), first_hour);
+  raw_from := CASE WHEN from_time < first_hour THEN from_time WHEN last_hour < to_time THEN last_hour END;
+  IF raw_from < usage_raw_since() THEN
+    RAISE EXCEPTION 'single requests are kept for 90 days, and those before % are gone: before that, ranges are in whole hours (UTC)',
+      to_char(usage_raw_since() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') USING ERRCODE = 'TG001';
+  END IF;
 END
 $function$
 

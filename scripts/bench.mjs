@@ -3,6 +3,7 @@
  * - `gateway` (if none is named): what it costs beside Envoy alone; `[--rounds 5] [--seconds 6] [--tcp] [--profile folder]`
  * - `overload`: what authz does with more calls than it can serve
  * - `key-memory`: what a cached key takes
+ * - `ledger`: what storing usage costs beside a bare COPY; `[--rounds 20] [--stored 1000000]`
  */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -10,7 +11,7 @@ import esbuild from 'esbuild';
 import { build } from './build.mjs';
 import { bundleOptions, DIST, ROOT } from './bundle-options.mjs';
 
-const BENCHES = ['gateway', 'overload', 'key-memory'];
+const BENCHES = ['gateway', 'overload', 'key-memory', 'ledger'];
 /** Programs that a bench starts. */
 const HELPERS = ['check-driver'];
 

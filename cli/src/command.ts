@@ -39,14 +39,20 @@ export interface Context {
   readPieces(path: string): AsyncIterable<string>;
   /** How far it is, where a person looks; the empty text takes it away. */
   showProgress(text: string): void;
+  /** Aborted by Ctrl-C: a command that asks for it goes on until then and ends well. A second Ctrl-C ends it at once. */
+  interrupted(): AbortSignal;
   /** Asks a person to confirm, unless --yes was given. Throws a CliError where nobody can answer. */
   confirm(question: string): Promise<void>;
 }
 
 export interface Command {
   noun: string;
+  /** One word, or two whose first is a group; empty for a noun that is a command itself. */
   verb: string;
-  /** In their order. Each may be left out as far as yargs knows: an option may stand in for it. */
+  /**
+   * In their order. Each may be left out as far as yargs knows: an option may stand in for it. One whose name ends with `..` takes
+   * all the words that follow.
+   */
   positionals?: Readonly<Record<string, string>>;
   describe: string;
   /** A line to try, shown by --help. */

@@ -20,6 +20,8 @@ export interface ContextOptions {
   terminal: Terminal;
   environment: Environment;
   migrationsFolder: string;
+  /** Calls the listener at the first Ctrl-C, which then ends nothing by itself. */
+  onInterrupt?: (listener: () => void) => void;
   /** Do not ask. */
   isSure: boolean;
 }
@@ -69,6 +71,11 @@ export function createContext(options: ContextOptions): Context & { databaseSour
     readSecret: (question) => readSecretLine(terminal, question),
     readPieces: (path) => readPieces(path, terminal.stdin),
     showProgress: (text) => showProgress(terminal, text),
+    interrupted() {
+      const controller = new AbortController();
+      options.onInterrupt?.(() => controller.abort());
+      return controller.signal;
+    },
     async confirm(question) {
       if (isSure) return;
       if (!isInteractive(terminal)) throw wrongUse(`${question} Nobody can answer here: repeat the command with --yes.`);

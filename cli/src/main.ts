@@ -11,6 +11,9 @@ process.exitCode = await runProgram(argv.slice(2), {
   stdout,
   stderr,
   environment: env,
+  onInterrupt: (listener) => {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, listener);
+  },
   /** Beside the folder of bundles, in which this file runs. */
   migrationsFolder: fileURLToPath(new URL('../migrations', import.meta.url)),
 });

@@ -30,14 +30,14 @@ export function createOutput(format: Format, stdout: Writable, stderr: Writable)
     list(rows, view) {
       if (format === 'json') print(toJson(rows));
       else if (format === 'csv') print(toCsv(rows, view.fields));
-      else if (format === 'id') print(rows.map(idOf).join('\n'));
+      else if (format === 'id') print(rows.map((row) => idOf(row, view)).join('\n'));
       else if (rows.length === 0) stderr.write('Nothing found.\n');
       else print(toTable(rows, view.columns));
     },
     one(row, view) {
       if (format === 'json') print(toJson(row));
       else if (format === 'csv') print(toCsv([row], view.fields));
-      else if (format === 'id') print(idOf(row));
+      else if (format === 'id') print(idOf(row, view));
       else print(toFields(row, view.columns));
     },
     text: print,
@@ -48,6 +48,6 @@ export function createOutput(format: Format, stdout: Writable, stderr: Writable)
   };
 }
 
-function idOf(row: Row): string {
-  return plain(row['id'] ?? row['name']);
+function idOf(row: Row, { id }: View): string {
+  return plain(id === undefined ? (row['id'] ?? row['name']) : row[id]);
 }

@@ -2,7 +2,7 @@ import { VERSION } from '@tollgate/service-kit/version';
 import yargs, { type Argv } from 'yargs';
 import { EXIT, wrongUse } from './cli-error.js';
 import type { Arguments, Command } from './command.js';
-import { COMMANDS, NOUNS } from './commands/all.js';
+import { COMMANDS, NOUNS, VERB_GROUPS } from './commands/all.js';
 import { failureOf } from './failure.js';
 import { FORMATS } from './output.js';
 import { quoted } from './printable.js';
@@ -14,7 +14,7 @@ export async function runProgram(words: readonly string[], host: Host): Promise<
   const parser = createParser(words, host);
   const addCommand = (parent: Argv, command: Command): void => {
     const names = Object.keys(command.positionals ?? {});
-    const usage = [command.verb || command.noun, ...names.map((name) => `[${name}]`)].join(' ');
+    const usage = [command.verb.split(' ').at(-1) || command.noun, ...names.map((name) => `[${name}]`)].join(' ');
     parent.command(
       usage,
       command.describe,
@@ -24,10 +24,19 @@ export async function runProgram(words: readonly string[], host: Host): Promise<
       },
     );
   };
+  const addGroup = (parent: Argv, noun: string, group: string): void => {
+    const describe = VERB_GROUPS[`${noun} ${group}`] ?? '';
+    parent.command(group, describe, (under) => {
+      for (const command of COMMANDS)
+        if (command.noun === noun && command.verb.startsWith(`${group} `)) addCommand(under, command);
+      return under.usage(describe).demandCommand(1, `Name a verb; tollgate ${noun} ${group} --help shows them.`);
+    });
+  };
   for (const [noun, describe] of Object.entries(NOUNS)) {
     const verbs = COMMANDS.filter((command) => command.noun === noun);
     parser.command(noun, describe, (under) => {
-      for (const command of verbs) addCommand(under, command);
+      for (const command of verbs.filter(({ verb }) => !verb.includes(' '))) addCommand(under, command);
+      for (const group of groupsOf(noun)) addGroup(under, noun, group);
       return under.usage(describe).demandCommand(1, `Name a verb; tollgate ${noun} --help shows them.`);
     });
   }
@@ -82,8 +91,15 @@ function createParser(words: readonly string[], host: Host): Argv {
     });
 }
 
+/** The first words of its verbs of two words. */
+function groupsOf(noun: string): string[] {
+  const named = Object.keys(VERB_GROUPS).filter((name) => name.startsWith(`${noun} `));
+  return named.map((name) => name.slice(noun.length + 1));
+}
+
 function withOptions(parser: Argv, { positionals = {}, options = {}, example }: Command): Argv {
-  for (const [name, describe] of Object.entries(positionals)) parser.positional(name, { type: 'string', describe });
+  for (const [name, describe] of Object.entries(positionals))
+    parser.positional(name.replace('..', ''), { type: 'string', describe });
   for (const [name, { value: _, ...option }] of Object.entries(options))
     parser.option(name, { ...option, requiresArg: option.type === 'string' });
   return parser.example(example, '');
@@ -95,7 +111,7 @@ function argumentsOf(
   { verb, positionals = {} }: Command,
   words: readonly string[],
 ): Arguments {
-  const rest = (path as string[])[verb === '' ? 1 : 2];
+  const rest = (path as string[])[verb === '' ? 1 : 1 + verb.split(' ').length];
   if (rest !== undefined) throw wrongUse(`Nothing is taken after "--": write --org-id=${quoted(rest)}.`);
   // A single dash is a word like any other; yargs makes an empty text of it.
   const dashes = Object.keys(positionals).filter((name) => args[name] === '' && words.includes('-'));

@@ -7,7 +7,7 @@ import { createOutput, FORMATS, type Format } from './output.js';
 import { toJson } from './printable.js';
 import type { Terminal } from './terminal.js';
 
-export interface Host extends Terminal, Pick<ContextOptions, 'environment' | 'migrationsFolder'> {
+export interface Host extends Terminal, Pick<ContextOptions, 'environment' | 'migrationsFolder' | 'onInterrupt'> {
   stdout: NodeJS.WriteStream;
 }
 
@@ -19,6 +19,7 @@ export async function runCommand(command: Command, args: Arguments, host: Host):
     terminal: host,
     environment: host.environment,
     migrationsFolder: host.migrationsFolder,
+    ...(host.onInterrupt === undefined ? {} : { onInterrupt: host.onInterrupt }),
     isSure: flagArgument(args, 'yes'),
   });
   try {

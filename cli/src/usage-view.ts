@@ -25,6 +25,7 @@ export function usageView(by: UsageGrouping): View {
   const field = GROUP_FIELDS[by];
   const first: Column = field === undefined ? timeColumn('Period start', 'period_start') : column(GROUP_TITLES[by] ?? by, field);
   return {
+    id: field ?? 'period_start',
     columns: [
       first,
       numberColumn('Requests', 'requests'),

@@ -14,6 +14,8 @@ export interface View {
   columns: readonly Column[];
   /** The columns of CSV: names of fields, with dots where they lie within others. */
   fields: readonly string[];
+  /** The field that `-o id` prints; `id`, or else `name`, where it is not told. */
+  id?: string;
 }
 
 /** A column that shows a field as it is. */

@@ -67,15 +67,18 @@ const NOTES: Record<string, string> = {
   'counters explain':
     ' (`source` is plan, organization or key; `decision` is allowed, limited, shadow or denied, and `status` null where the API answers)',
   limits: ' (with `--key`: `key_id` in place of `keys`)',
+  'usage tail': ' (a line each)',
+  'usage dead-letters replay':
+    ' (`problems` holds the first 1,000 of the `failed` ones; `passed_over`: replayed before, or unknown)',
   usage: ' (with `--by route|key|status` also `route`, `api_key_id` or `status_code`, in front)',
 };
 
 function commandSection(command: Command): string {
   const name = ['tollgate', command.noun, command.verb].filter((word) => word !== '').join(' ');
   const positionals = Object.entries(command.positionals ?? {});
-  const usage = [name, ...positionals.map(([positional]) => positional.toUpperCase())].join(' ');
+  const usage = [name, ...positionals.map(([positional]) => positionalName(positional))].join(' ');
   const rows = [
-    ...positionals.map(([positional, describe]) => `| ${positional.toUpperCase()} | ${describe} |`),
+    ...positionals.map(([positional, describe]) => `| ${positionalName(positional)} | ${describe} |`),
     ...Object.entries(command.options ?? {}).map(([option, about]) => optionRow(option, about)),
   ];
   return [
@@ -84,6 +87,10 @@ function commandSection(command: Command): string {
     `\`\`\`\n${command.example}\n\`\`\``,
     ...(rows.length === 0 ? [] : [`| | |\n|---|---|\n${rows.join('\n')}`]),
   ].join('\n\n');
+}
+
+function positionalName(name: string): string {
+  return name.toUpperCase().replace('..', '…');
 }
 
 function optionRow(name: string, { value, choices, default: preset, describe }: Option): string {

@@ -28,8 +28,21 @@ export interface CliOptions {
 
 let built: Promise<unknown> | undefined;
 
+export interface StartedCli {
+  /** What it has printed so far. */
+  run: CliRun;
+  /** Sends a signal, as Ctrl-C would. */
+  signal(name: NodeJS.Signals): void;
+  ended: Promise<CliRun>;
+}
+
 /** The built program as a process of its own, in an environment that holds nothing but what the test gives. */
-export async function runCli(words: readonly string[], { env = {}, stdin = '', cwd }: CliOptions = {}): Promise<CliRun> {
+export async function runCli(words: readonly string[], options: CliOptions = {}): Promise<CliRun> {
+  return (await startCli(words, options)).ended;
+}
+
+/** As {@link runCli}, for a program that goes on until it is told to end. */
+export async function startCli(words: readonly string[], { env = {}, stdin = '', cwd }: CliOptions = {}): Promise<StartedCli> {
   built ??= promisify(execFile)(process.execPath, [join(ROOT, 'scripts', 'build.mjs')]);
   await built;
   const folder = cwd ?? (await mkdtemp(join(tmpdir(), 'tollgate-cli-')));
@@ -48,9 +61,12 @@ export async function runCli(words: readonly string[], { env = {}, stdin = '', c
   // Most commands never read it, and may have ended before it is written.
   child.stdin.on('error', () => {});
   child.stdin.end(stdin);
-  run.exitCode = await new Promise((resolve) => child.once('close', resolve));
-  expectNoStackTrace(run);
-  return run;
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve)).then((exitCode) => {
+    run.exitCode = exitCode;
+    expectNoStackTrace(run);
+    return run;
+  });
+  return { run, signal: (name) => child.kill(name), ended };
 }
 
 /**

@@ -3,6 +3,7 @@ import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { storeUsage } from '@tollgate/postgres/usage-store';
 import { freshDatabase } from '@tollgate/testing/database';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { plain } from '../src/printable.js';
 import { fieldsOf, SHAPES } from './json-shapes.js';
 import { type Cli, cliHere, cliOn } from './run-cli.js';
 
@@ -88,6 +89,21 @@ test('usage is shown by day unless told otherwise, by hour, key and status', asy
     { status_code: 200, requests: 2 },
     { status_code: 503, requests: 1 },
   ]);
+});
+
+test('every grouping is there as a table, JSON, CSV and ids', async () => {
+  for (const by of ['hour', 'day', 'month', 'total', 'route', 'key', 'status']) {
+    const words = ['usage', 'show', '--org', 'Acme', '--from', YESTERDAY, '--to', TODAY, '--by', by];
+    const rows = await cli.json<Record<string, unknown>[]>(...words);
+    const run = async (format: string) => (await cli.run(...words, '-o', format)).stdout;
+    const [head, ...lines] = (await run('csv')).trimEnd().split('\r\n');
+    expect(head).toBe(Object.keys(rows[0] ?? {}).join(','));
+    expect(lines).toHaveLength(rows.length);
+    const ids = (await run('id')).trimEnd().split('\n');
+    // The first field of a row names it; of a group it is the group.
+    expect(ids).toEqual(rows.map((row) => plain(Object.values(row)[0] as string | number)));
+    expect((await run('table')).trimEnd().split('\n')).toHaveLength(rows.length + 1);
+  }
 });
 
 test('the range is told on stderr, and without one it is this month up to now', async () => {

@@ -109,7 +109,7 @@ test.each([
 });
 
 test('what has no ids prints none', async () => {
-  const { exitCode, stdout, stderr } = await cli.run('usage', 'show', '--org', 'Acme', '-o', 'id');
+  const { exitCode, stdout, stderr } = await cli.run('usage', 'tail', '--org', 'Acme', '-o', 'id');
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
   expect(stderr).toContain('table|json|csv');
 });

@@ -28,7 +28,10 @@ import { orgSuspend } from './org-suspend.js';
 import { orgUpdate } from './org-update.js';
 import { planList } from './plan-list.js';
 import { planSet } from './plan-set.js';
+import { usageDeadLettersList } from './usage-dead-letters-list.js';
+import { usageDeadLettersReplay } from './usage-dead-letters-replay.js';
 import { usageShow } from './usage-show.js';
+import { usageTail } from './usage-tail.js';
 
 /** In the order in which help and documentation show them. */
 export const COMMANDS: readonly Command[] = [
@@ -56,6 +59,9 @@ export const COMMANDS: readonly Command[] = [
   countersReset,
   countersExplain,
   usageShow,
+  usageTail,
+  usageDeadLettersList,
+  usageDeadLettersReplay,
   migrateUp,
   migrateDown,
   migrateStatus,
@@ -63,6 +69,11 @@ export const COMMANDS: readonly Command[] = [
   configValidate,
   doctor,
 ];
+
+/** Verbs of two words stand under the first of them. */
+export const VERB_GROUPS: Readonly<Record<string, string>> = {
+  'usage dead-letters': 'What could not become usage.',
+};
 
 export const NOUNS: Readonly<Record<string, string>> = {
   org: 'Organizations: who uses the API, and on which plan.',

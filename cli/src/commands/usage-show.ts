@@ -26,7 +26,6 @@ export const usageShow: Command = {
       describe: 'What has a row of its own.',
     },
   },
-  formats: ['table', 'json', 'csv'],
   async run(args, { database, usageDatabase, output, now }) {
     const to = utcTime(args, 'to') ?? now;
     const from = utcTime(args, 'from') ?? new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth()));
@@ -34,7 +33,7 @@ export const usageShow: Command = {
     if (!isOrganizationGiven(args)) throw wrongUse('--org is required.');
     const by = requiredText(args, 'by') as UsageGrouping;
     const { id, name } = await organizationOf(args, await database());
-    const rows = await usageReport(await usageDatabase(), { organizationId: id, from, to, by, nowMs: now.getTime() });
+    const rows = await usageReport(await usageDatabase(), { organizationId: id, from, to, by });
     output.say(`Usage of ${quoted(name)} ${range(from, to)}, UTC.`);
     output.list(
       rows.map((row) => usageRow(row, by)),

@@ -19,6 +19,8 @@ export interface StoredDeadLetter extends DeadLetter {
   /** Of the whole value; `value` is at most its first 64 KiB. */
   valueBytes: number;
   at: Date;
+  /** When it became an event after all; null for one that is still none. */
+  replayedAt: Date | null;
 }
 
 const KEPT_BYTES = 65_536;
@@ -54,7 +56,7 @@ export async function listDeadLetters(
   { afterId = 0n, limit }: { afterId?: bigint; limit: number },
 ): Promise<StoredDeadLetter[]> {
   const rows = await db.query<DeadLetterRow>(
-    `SELECT id, log_id, topic, partition, "offset", reason, value, value_hash, value_bytes, at FROM usage_dead_letters
+    `SELECT id, log_id, topic, partition, "offset", reason, value, value_hash, value_bytes, at, replayed_at FROM usage_dead_letters
      WHERE id > $1 ORDER BY id LIMIT $2`,
     [afterId.toString(), limit],
   );
@@ -69,6 +71,7 @@ export async function listDeadLetters(
     valueHash: row.value_hash,
     valueBytes: Number(row.value_bytes),
     at: row.at,
+    replayedAt: row.replayed_at,
   }));
 }
 
@@ -83,4 +86,5 @@ interface DeadLetterRow {
   value_hash: string;
   value_bytes: string;
   at: Date;
+  replayed_at: Date | null;
 }

@@ -36,6 +36,14 @@ export function classified(error: unknown): unknown {
   return isUnavailable ? new DatabaseUnavailable(`database unavailable: ${error.message || code}`, code) : error;
 }
 
+/**
+ * True where PostgreSQL refused values for what they are, and would refuse them again: bad data (22), a constraint (23), a limit
+ * of the program such as the size of a row (54). Deadlocks and the like (40) are not, nor is a schema that does not fit (42).
+ */
+export function isRefusal(error: unknown): boolean {
+  return /^(22|23|54)...$/.test(errorCode(error) ?? '');
+}
+
 /** The SQLSTATE of a server's error, or the code of a system error. */
 export function errorCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | undefined)?.code;

@@ -1,7 +1,6 @@
-import { DAY_MS } from '@tollgate/domain/period';
 import { isUuid } from '@tollgate/domain/uuid';
 import type { Sql } from './database.js';
-import { Invalid } from './errors.js';
+import { errorCode, Invalid } from './errors.js';
 
 export type UsageGrouping = 'hour' | 'day' | 'month' | 'total' | 'route' | 'key' | 'status';
 
@@ -11,8 +10,6 @@ export interface UsageQuery {
   from: Date;
   to: Date;
   by: UsageGrouping;
-  /** Decides how far back raw events are certain to be there. */
-  nowMs: number;
 }
 
 export interface UsageRow {
@@ -29,74 +26,42 @@ export interface UsageRow {
   maxResponseTimeMs: number;
 }
 
-const HOUR_MS = 3_600_000;
-const RAW_MS = 90 * DAY_MS;
+/** The SQLSTATE of a range that the schema's functions cannot tell; their message says why. */
+const UNTOLD_RANGE = 'TG001';
 
 /**
- * Usage in the range, exact to the microsecond at its edges: whole hours come from the hourly aggregate, the rest from raw
- * events. Only periods and groups in which something was stored have a row. Throws {@link Invalid} where the answer would
- * need raw events that are no longer kept, rather than to leave them out.
+ * Usage in the range, exact at its edges: whole hours come from the hourly sums, the rest from raw events. Only periods and
+ * groups in which something was stored have a row. Throws {@link Invalid} where the answer would need raw events that are no
+ * longer kept, rather than to leave them out.
  */
 export async function usageReport(db: Sql, query: UsageQuery): Promise<UsageRow[]> {
-  const [fromMs, toMs] = [query.from.getTime(), query.to.getTime()];
-  if (!(fromMs <= toMs)) throw new Invalid('the range must not end before it begins');
+  if (!(query.from.getTime() <= query.to.getTime())) throw new Invalid('the range must not end before it begins');
   if (!isUuid(query.organizationId)) return [];
-  const rows = await (query.by in GROUPS ? reportGroups(db, query) : reportPeriods(db, query));
+  const rows = await (GROUPS.has(query.by) ? reportGroups(db, query) : reportPeriods(db, query)).catch(asInvalid);
   return rows.map((row) => usageRowOf(row, query));
 }
 
-/** What of the range is whole hours, and the two rests beside them. */
-interface RangeParts {
-  head: [Date, Date];
-  hours: [Date, Date];
-  tail: [Date, Date];
+function asInvalid(error: unknown): never {
+  throw errorCode(error) === UNTOLD_RANGE ? new Invalid((error as Error).message) : error;
 }
 
-function partsOf(fromMs: number, toMs: number): RangeParts {
-  const firstHourMs = Math.min(Math.ceil(fromMs / HOUR_MS) * HOUR_MS, toMs);
-  const lastHourMs = Math.max(Math.floor(toMs / HOUR_MS) * HOUR_MS, firstHourMs);
-  const range = (startMs: number, endMs: number): [Date, Date] => [new Date(startMs), new Date(endMs)];
-  return { head: range(fromMs, firstHourMs), hours: range(firstHourMs, lastHourMs), tail: range(lastHourMs, toMs) };
-}
-
-async function reportPeriods(db: Sql, { organizationId, from, to, by, nowMs }: UsageQuery): Promise<ReportRow[]> {
-  const { head, hours, tail } = partsOf(from.getTime(), to.getTime());
-  for (const [start, end] of [head, tail]) if (start < end) needRawEvents(start, nowMs);
-  const period = by === 'total' ? '$8::timestamptz' : `date_trunc($8, part.time, 'UTC')`;
+function reportPeriods(db: Sql, { organizationId, from, to, by }: UsageQuery): Promise<ReportRow[]> {
+  const period = by === 'total' ? '$4::timestamptz' : `date_trunc($4, slice.time, 'UTC')`;
   return db.query<ReportRow>(
-    `SELECT ${period} AS period_start, NULL AS usage_group, ${TOTALS} FROM (
-       SELECT hour AS time, requests, billable_requests, billable_units, request_bytes, response_bytes, sum_response_time_ms,
-         max_response_time_ms
-       FROM usage_hourly WHERE organization_id = $1 AND hour >= $2 AND hour < $3
-       UNION ALL SELECT ${RAW_PART} FROM usage_events WHERE organization_id = $1 AND time >= $4 AND time < $5
-       UNION ALL SELECT ${RAW_PART} FROM usage_events WHERE organization_id = $1 AND time >= $6 AND time < $7
-     ) AS part GROUP BY 1 ORDER BY 1`,
-    [organizationId, ...hours, ...head, ...tail, by === 'total' ? from : by],
+    `SELECT ${period} AS period_start, NULL AS usage_group, ${TOTALS} FROM usage_slices($1, $2, $3) AS slice GROUP BY 1 ORDER BY 1`,
+    [organizationId, from, to, by === 'total' ? from : by],
   );
 }
 
-/** By which column of the raw events; names from here only, never from a caller. */
-const GROUPS: Partial<Record<UsageGrouping, string>> = { route: 'route', key: 'api_key_id::text', status: 'status_code::text' };
+const GROUPS: ReadonlySet<UsageGrouping> = new Set(['route', 'key', 'status']);
 
-async function reportGroups(db: Sql, { organizationId, from, to, by, nowMs }: UsageQuery): Promise<ReportRow[]> {
-  needRawEvents(from, nowMs);
+function reportGroups(db: Sql, { organizationId, from, to, by }: UsageQuery): Promise<ReportRow[]> {
   return db.query<ReportRow>(
-    `SELECT $4::timestamptz AS period_start, usage_group, ${TOTALS} FROM (
-       SELECT ${GROUPS[by]} AS usage_group, ${RAW_PART} FROM usage_events WHERE organization_id = $1 AND time >= $2 AND time < $3
-     ) AS part GROUP BY usage_group ORDER BY sum(requests) DESC, usage_group COLLATE "C"`,
-    [organizationId, from, to, from],
+    `SELECT $2::timestamptz AS period_start, usage_group, requests, billable_requests, billable_units, request_bytes, response_bytes,
+       sum_response_time_ms / requests::float8 AS avg_response_time_ms, max_response_time_ms FROM usage_by_group($1, $2, $3, $4)`,
+    [organizationId, from, to, by],
   );
 }
-
-function needRawEvents(start: Date, nowMs: number): void {
-  if (start.getTime() < nowMs - RAW_MS)
-    throw new Invalid(
-      'single requests are kept for 90 days: before that, ranges are in whole hours and cannot be split by route, key or status',
-    );
-}
-
-const RAW_PART = `time, 1 AS requests, billable::int AS billable_requests, CASE WHEN billable THEN units ELSE 0 END AS billable_units,
-  request_bytes, response_bytes, response_time_ms AS sum_response_time_ms, response_time_ms AS max_response_time_ms`;
 
 const TOTALS = `sum(requests) AS requests, sum(billable_requests) AS billable_requests, sum(billable_units) AS billable_units,
   sum(request_bytes) AS request_bytes, sum(response_bytes) AS response_bytes,
@@ -117,7 +82,7 @@ interface ReportRow {
 function usageRowOf(row: ReportRow, { by }: UsageQuery): UsageRow {
   return {
     periodStart: row.period_start,
-    ...(by in GROUPS ? { group: row.usage_group ?? '' } : {}),
+    ...(GROUPS.has(by) ? { group: row.usage_group ?? '' } : {}),
     requests: Number(row.requests),
     billableRequests: Number(row.billable_requests),
     billableUnits: Number(row.billable_units),

@@ -1,6 +1,8 @@
 import type { UsageEvent } from '@tollgate/domain/usage-event';
 import type { Database, Sql } from './database.js';
 import { type DeadLetter, insertDeadLetters } from './dead-letters.js';
+import { isRefusal } from './errors.js';
+import { createUsagePartitions, insertAcceptableUsage, insertUsage } from './insert-usage.js';
 
 /** What the writer stores at a time: what it made of the records `[startOffset, nextOffset)` of one partition of a log. */
 export interface UsageBatch {
@@ -13,6 +15,11 @@ export interface UsageBatch {
   nextOffset: bigint;
   /** Valid events, not older than 89 days. */
   events: readonly UsageEvent[];
+  /**
+   * What each of the events was read from, in their order: one that PostgreSQL refuses, though it was judged valid, becomes a dead
+   * letter. Without them a refused event fails its batch.
+   */
+  sources?: readonly Omit<DeadLetter, 'reason'>[];
   deadLetters: readonly DeadLetter[];
 }
 
@@ -46,28 +53,38 @@ export async function findOffset(
  * Stores a batch in one transaction, so that rows and offset become true together. Throws {@link StaleOwner}, and then
  * keeps nothing. A batch that is stored again after its answer was lost meets the offset; the same events under
  * another offset meet their own rows. Neither counts twice. Missing partitions are made before, on their own.
+ *
+ * An event that PostgreSQL refuses is searched for and becomes a dead letter, as the same batch would be refused for ever. Any
+ * other failure rejects: of a database that is away, full, or torn between two writers, the next try may succeed.
  */
 export async function storeUsage(db: Database, batch: UsageBatch): Promise<StoredUsage> {
-  await createUsagePartitions(
-    db,
-    batch.events.map(({ time }) => time.slice(0, 10)),
-  );
-  return db.transaction(async (tx) => {
-    await claimOffset(tx, batch);
-    const inserted = batch.events.length === 0 ? 0 : await insertOnce(tx, batch.events);
-    const deadLettered = await insertDeadLetters(tx, batch, batch.deadLetters);
-    return { inserted, duplicates: batch.events.length - inserted, deadLettered };
-  });
+  try {
+    await createUsagePartitions(db, batch.events);
+    return await db.transaction(async (tx) => {
+      await claimOffset(tx, batch);
+      return storedUsage(tx, batch, await insertUsage(tx, batch.events), []);
+    });
+  } catch (error) {
+    const { sources } = batch;
+    if (!isRefusal(error) || sources === undefined) throw error;
+    return db.transaction((tx) => storeAcceptable(tx, batch, sources));
+  }
 }
 
-/**
- * Makes the partitions that these UTC days (`2026-11-23`) lack; returns how many. In a transaction of its own, and a short
- * one, since others who need the same day wait for it.
- */
-export async function createUsagePartitions(db: Sql, days: readonly string[]): Promise<number> {
-  if (days.length === 0) return 0;
-  const [row] = await db.query<{ made: number }>('SELECT create_usage_partitions($1::date[]) AS made', [[...new Set(days)]]);
-  return row?.made ?? 0;
+async function storeAcceptable(tx: Sql, batch: UsageBatch, sources: readonly Omit<DeadLetter, 'reason'>[]): Promise<StoredUsage> {
+  await claimOffset(tx, batch);
+  const { inserted, refused } = await insertAcceptableUsage(tx, batch.events);
+  const letters = refused.map(({ index, reason }) => {
+    const source = sources[index];
+    if (source === undefined) throw new RangeError('there are more events than sources of events');
+    return { ...source, reason };
+  });
+  return storedUsage(tx, batch, inserted, letters);
+}
+
+async function storedUsage(tx: Sql, batch: UsageBatch, inserted: number, refused: readonly DeadLetter[]): Promise<StoredUsage> {
+  const deadLettered = await insertDeadLetters(tx, batch, [...batch.deadLetters, ...refused]);
+  return { inserted, duplicates: batch.events.length - refused.length - inserted, deadLettered };
 }
 
 /** Drops raw events whose whole day is more than 90 days ago; aggregates stay. Returns how many days it dropped. */
@@ -83,70 +100,15 @@ export async function dropOldUsage(db: Sql, now: Date): Promise<number> {
   });
 }
 
+/** A replay of old events may have to look into many compressed rows, more than TimescaleDB allows unless told (0: any number). */
 async function claimOffset(tx: Sql, batch: UsageBatch): Promise<void> {
   if (batch.nextOffset < batch.startOffset) throw new RangeError('a batch cannot end before it begins');
   const rows = await tx.query(
     `INSERT INTO consumer_offsets AS o (group_id, log_id, topic, partition, next_offset) VALUES ($1, $2, $3, $4, $6)
      ON CONFLICT (group_id, log_id, topic, partition) DO UPDATE SET next_offset = excluded.next_offset, updated_at = now()
-     WHERE o.next_offset <= $5 RETURNING 1 AS claimed`,
+     WHERE o.next_offset <= $5
+     RETURNING set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true) AS claimed`,
     [batch.group, batch.logId, batch.topic, batch.partition, batch.startOffset.toString(), batch.nextOffset.toString()],
   );
   if (rows.length === 0) throw new StaleOwner(`the records from ${batch.startOffset} on were stored by another owner`);
-}
-
-/** How each column is read from an event, and its type in PostgreSQL. */
-const COLUMNS: Record<string, [type: string, read: (event: UsageEvent) => unknown]> = {
-  time: ['timestamptz', (event) => event.time],
-  organization_id: ['uuid', (event) => event.organization_id],
-  event_id: ['uuid', (event) => event.event_id],
-  api_key_id: ['uuid', (event) => event.api_key_id],
-  request_bytes: ['bigint', (event) => event.request_bytes],
-  response_bytes: ['bigint', (event) => event.response_bytes],
-  response_time_ms: ['double precision', (event) => event.response_time_ms],
-  units: ['integer', (event) => event.units],
-  status_code: ['smallint', (event) => event.status_code],
-  billable: ['boolean', (event) => event.billable],
-  environment: ['text', (event) => event.environment],
-  origin: ['text', (event) => event.origin],
-  method: ['text', (event) => event.method],
-  path: ['text', (event) => event.path],
-  route: ['text', (event) => event.route],
-  request_id: ['text', (event) => event.request_id],
-};
-const NAMES = Object.keys(COLUMNS).join(', ');
-const ARRAYS = Object.values(COLUMNS)
-  .map(([type], i) => `$${i + 1}::${type}[]`)
-  .join(', ');
-
-/**
- * The hours are counted from the rows that were really inserted. Both inserts go in the order of their keys, so that two
- * writers who meet wait for each other and do not deadlock.
- */
-const INSERT_ONCE = `
-  WITH inserted AS (
-    INSERT INTO usage_events (${NAMES})
-    SELECT ${NAMES} FROM unnest(${ARRAYS}) AS event (${NAMES}) ORDER BY time, organization_id, event_id
-    ON CONFLICT DO NOTHING
-    RETURNING organization_id, date_trunc('hour', time, 'UTC') AS hour, environment, billable, units, request_bytes,
-      response_bytes, response_time_ms
-  ), counted AS (
-    INSERT INTO usage_hourly AS h (organization_id, hour, environment, requests, billable_requests, billable_units,
-      request_bytes, response_bytes, sum_response_time_ms, max_response_time_ms)
-    SELECT organization_id, hour, environment, count(*), count(*) FILTER (WHERE billable),
-      coalesce(sum(units) FILTER (WHERE billable), 0), sum(request_bytes), sum(response_bytes), sum(response_time_ms),
-      max(response_time_ms)
-    FROM inserted GROUP BY organization_id, hour, environment ORDER BY organization_id, hour, environment
-    ON CONFLICT (organization_id, hour, environment) DO UPDATE SET requests = h.requests + excluded.requests,
-      billable_requests = h.billable_requests + excluded.billable_requests,
-      billable_units = h.billable_units + excluded.billable_units,
-      request_bytes = h.request_bytes + excluded.request_bytes, response_bytes = h.response_bytes + excluded.response_bytes,
-      sum_response_time_ms = h.sum_response_time_ms + excluded.sum_response_time_ms,
-      max_response_time_ms = greatest(h.max_response_time_ms, excluded.max_response_time_ms)
-  )
-  SELECT count(*)::int AS inserted FROM inserted`;
-
-async function insertOnce(tx: Sql, events: readonly UsageEvent[]): Promise<number> {
-  const arrays = Object.values(COLUMNS).map(([, read]) => events.map(read));
-  const [row] = await tx.query<{ inserted: number }>(INSERT_ONCE, arrays, 'insert-usage-once');
-  return row?.inserted ?? 0;
 }

@@ -17,3 +17,17 @@ export const HOSTILE_STRINGS: readonly string[] = [
   '% _ like',
   '{"json": ["x"]}',
 ];
+
+/** Texts of events may hold more than names may: among them what COPY and arrays take for something else. */
+export const HOSTILE_EVENT_TEXTS: readonly string[] = [
+  ...HOSTILE_STRINGS,
+  '\\.',
+  '\\N',
+  '',
+  'a\tb\nc\rd\\\\e',
+  '\b\f\v\u0001\u001f\u007f',
+  'a\\',
+  'x\uFEFF\uFFFD\u{10FFFF}',
+  ' NULL ',
+  '"',
+];

@@ -7,9 +7,9 @@ test('the seeded plans are the published ones, and satisfy their own checks', as
   const { db } = await openFresh();
   const plans = await listPlans(db);
   expect(plans).toEqual([
-    { name: 'basic', perMinute: 100, burst: 150, perDay: 10_000 },
-    { name: 'premium', perMinute: 1_000, burst: 1_500, perDay: 100_000 },
-    { name: 'enterprise', perMinute: 10_000, burst: 15_000, perDay: 1_000_000 },
+    { name: 'basic', perMinute: 100, burst: 150, perDay: 10_000, isShadow: false },
+    { name: 'premium', perMinute: 1_000, burst: 1_500, perDay: 100_000, isShadow: false },
+    { name: 'enterprise', perMinute: 10_000, burst: 15_000, perDay: 1_000_000, isShadow: false },
   ]);
   for (const { name: _, ...limits } of plans) {
     expect(limitProblems(limits)).toEqual([]);

@@ -79,6 +79,8 @@ test('every field comes back as it was, down to the microsecond', async () => {
       request_id: text,
       request_bytes: Number.MAX_SAFE_INTEGER,
       response_time_ms: 0.1,
+      node_id: text,
+      shadow_limited: 'minute',
     }),
   );
   await store(db, events);

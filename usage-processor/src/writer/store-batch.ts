@@ -27,6 +27,8 @@ export interface JudgedBatch extends LogPart {
   startOffset: bigint;
   nextOffset: bigint;
   events: UsageEvent[];
+  /** What each of the events was read from, in their order: the database may still refuse one. */
+  sources: ReadValue[];
   deadLetters: DeadLetter[];
 }
 
@@ -59,11 +61,13 @@ export async function storeBatch(
 
 /** Parts what is a usage event from what is not, in order. Nothing is dropped. */
 export function judgeBatch({ records, ...place }: ReadBatch, nowMs: number): JudgedBatch {
-  const judged: JudgedBatch = { ...place, events: [], deadLetters: [] };
+  const judged: JudgedBatch = { ...place, events: [], sources: [], deadLetters: [] };
   for (const { offset, value } of records) {
     const parsed = parseValue(value, nowMs);
-    if (parsed.kind === 'event') judged.events.push(parsed.event);
-    else judged.deadLetters.push({ offset, value, reason: parsed.reason });
+    if (parsed.kind === 'event') {
+      judged.events.push(parsed.event);
+      judged.sources.push({ offset, value });
+    } else judged.deadLetters.push({ offset, value, reason: parsed.reason });
   }
   return judged;
 }

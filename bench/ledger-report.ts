@@ -1,0 +1,74 @@
+/** From what was measured to a page that a person can read. */
+import { spreadOf } from './report.js';
+
+export type Way = 'bare COPY' | 'storeUsage';
+
+/** One stretch of batches by one way. */
+export interface Stretch {
+  way: Way;
+  batch: number;
+  rowsPerSecond: number;
+  /** CPU time of PostgreSQL and of this process for each event, in microseconds. */
+  serverMicros: number;
+  clientMicros: number;
+}
+
+/** What storing costs when so many rows are stored already. */
+export interface Depth extends Omit<Stretch, 'way'> {
+  stored: number;
+}
+
+export function ledgerReport(
+  stretches: readonly Stretch[],
+  depths: readonly Depth[],
+  about: readonly (readonly [name: string, value: string])[],
+): string {
+  const batches = [...new Set(stretches.map(({ batch }) => batch))];
+  return `${[
+    '# What does storing usage cost beside a bare COPY?',
+    [
+      '| way | events a batch | events a second | CPU of PostgreSQL, µs an event | CPU of the writer, µs an event |',
+      '|---|---:|---:|---:|---:|',
+      ...batches.flatMap((batch) => (['bare COPY', 'storeUsage'] as const).map((way) => row(way, batch, stretches))),
+    ].join('\n'),
+    [
+      ...batches.map((batch) => `- **Of the speed of a bare COPY, ${batch} a batch: ${ratio(stretches, batch)}** (goal: 0.35)`),
+      '- A bare COPY neither recognises duplicates nor counts hours nor moves the offset.',
+    ].join('\n'),
+    [
+      '| stored before | events a second | CPU of PostgreSQL, µs an event | CPU of the writer, µs an event |',
+      '|---:|---:|---:|---:|',
+      ...depths.map(
+        ({ stored, rowsPerSecond, serverMicros, clientMicros }) =>
+          `| ${stored.toLocaleString('en')} | ${rowsPerSecond.toFixed(0)} | ${serverMicros.toFixed(1)} | ${clientMicros.toFixed(1)} |`,
+      ),
+    ].join('\n'),
+    about.map(([name, value]) => `- ${name}: ${value}`).join('\n'),
+  ].join('\n\n')}\n`;
+}
+
+function row(way: Way, batch: number, stretches: readonly Stretch[]): string {
+  const mine = stretches.filter((stretch) => stretch.way === way && stretch.batch === batch);
+  const cells = [
+    spread(mine.map(({ rowsPerSecond }) => rowsPerSecond)),
+    spread(mine.map(({ serverMicros }) => serverMicros)),
+    spread(mine.map(({ clientMicros }) => clientMicros)),
+  ];
+  return `| ${[way, batch, ...cells].join(' | ')} |`;
+}
+
+/** Each stretch against the one that ran right before it. */
+function ratio(stretches: readonly Stretch[], batch: number): string {
+  const of = (way: Way) => stretches.filter((stretch) => stretch.way === way && stretch.batch === batch);
+  const bare = of('bare COPY');
+  const { median, min, max } = spreadOf(
+    of('storeUsage').map(({ rowsPerSecond }, i) => rowsPerSecond / (bare[i]?.rowsPerSecond ?? 0)),
+  );
+  return `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`;
+}
+
+function spread(values: readonly number[]): string {
+  const { median, min, max } = spreadOf(values);
+  const digits = median < 20 ? 1 : 0;
+  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+}
