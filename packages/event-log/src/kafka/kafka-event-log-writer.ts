@@ -26,7 +26,7 @@ export interface KafkaEventLogWriterOptions {
 
 const DEFAULTS = { batchEvents: 100, batchMs: 500, deadlineMs: 5000, maxWaitingBytes: 32 << 20 };
 /** What `close` still gives to appends that wait. */
-const CLOSE_DEADLINE_MS = 3000;
+const CLOSE_DEADLINE_MS = 2000;
 
 /** Returns at once, and connects when something is appended. Kafka may come later, and go. */
 export function createKafkaEventLogWriter(options: KafkaEventLogWriterOptions): EventLogWriter & RawEventLogWriter {
