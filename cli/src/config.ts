@@ -1,5 +1,20 @@
 import { join, resolve } from 'node:path';
-import { type Environment, field, readSettings, secretField, text, url } from '@tollgate/service-kit/settings';
+import {
+  KAFKA_SETTINGS,
+  KAFKA_TOPIC_SETTINGS,
+  type KafkaConnectionSettings,
+  readKafkaConnection,
+} from '@tollgate/service-kit/kafka-settings';
+import {
+  type Environment,
+  field,
+  readSettings,
+  readTogether,
+  type SettingsOf,
+  secretField,
+  text,
+  url,
+} from '@tollgate/service-kit/settings';
 
 export const SETTINGS = {
   databaseUrl: secretField('DATABASE_URL', url('postgres', 'postgresql'), {
@@ -11,6 +26,8 @@ export const SETTINGS = {
     describe: 'PostgreSQL with usage, where that is another.',
   }),
   redisUrl: secretField('REDIS_URL', url('redis', 'rediss'), { optional: true, describe: 'Looked at by doctor.' }),
+  ...KAFKA_SETTINGS,
+  ...KAFKA_TOPIC_SETTINGS,
   dataDir: field('DATA_DIR', text(), { default: '.tollgate', describe: 'Where a gateway of this folder keeps its data.' }),
   actor: field('TOLLGATE_ACTOR', text(), {
     optional: true,
@@ -23,10 +40,12 @@ export const SETTINGS = {
   }),
 };
 
-export interface CliConfig {
+export interface CliConfig extends SettingsOf<typeof KAFKA_SETTINGS & typeof KAFKA_TOPIC_SETTINGS> {
   databaseUrl: string | undefined;
   usageDatabaseUrl: string | undefined;
   redisUrl: string | undefined;
+  /** Undefined where usage events wait in files. */
+  kafka: KafkaConnectionSettings | undefined;
   /** Absolute. */
   dataFolder: string;
   actor: string | undefined;
@@ -36,9 +55,13 @@ export interface CliConfig {
 
 /** Reads the settings of the CLI. Throws one SettingsError that names every mistake. */
 export function readConfig(env: Environment, homeFolder: string): CliConfig {
-  const { dataDir, cacheHome, ...settings } = readSettings(SETTINGS, env);
+  const [{ dataDir, cacheHome, ...settings }, kafka] = readTogether(
+    () => readSettings(SETTINGS, env),
+    () => readKafkaConnection(env),
+  );
   return {
     ...settings,
+    kafka,
     dataFolder: resolve(dataDir),
     cacheFolder: join(cacheHome ?? join(homeFolder, '.cache'), 'tollgate'),
   };

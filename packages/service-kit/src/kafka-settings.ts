@@ -1,9 +1,11 @@
 /** The settings of everything that reaches Kafka. */
 import { readFileSync } from 'node:fs';
 import {
+  durationMs,
   type Environment,
   field,
   flag,
+  integer,
   list,
   oneOf,
   readSettings,
@@ -39,6 +41,23 @@ export const KAFKA_SETTINGS = {
   }),
   kafkaSaslUsername: secretField('KAFKA_SASL_USERNAME', text(), { optional: true, describe: 'Who logs in to Kafka.' }),
   kafkaSaslPassword: secretField('KAFKA_SASL_PASSWORD', text(), { optional: true, describe: 'The password for Kafka.' }),
+} satisfies Shape;
+
+/** For whoever makes the topics. */
+export const KAFKA_TOPIC_SETTINGS = {
+  kafkaPartitions: field('KAFKA_PARTITIONS', integer({ min: 1, max: 1000 }), {
+    default: '12',
+    describe: 'Of topics that are made: how many writers can share the work.',
+  }),
+  kafkaReplication: field('KAFKA_REPLICATION', integer({ min: 1, max: 9 }), {
+    optional: true,
+    describe:
+      "Of topics that are made: how many brokers keep each event, of which a majority must before it counts as kept; the cluster's defaults if not set.",
+  }),
+  kafkaRetentionMs: field('KAFKA_RETENTION', durationMs({ minMs: 3_600_000 }), {
+    default: '168h',
+    describe: 'Of topics that are made: how long Kafka keeps events, stored or not.',
+  }),
 } satisfies Shape;
 
 export type KafkaSettings = SettingsOf<typeof KAFKA_SETTINGS>;

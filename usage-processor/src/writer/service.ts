@@ -3,6 +3,7 @@ import type { EventLogReader } from '@tollgate/event-log/event-log';
 import { createFileEventLogReader } from '@tollgate/event-log/file/file-event-log-reader';
 import { createKafkaEventLogReader } from '@tollgate/event-log/kafka/kafka-event-log-reader';
 import { createKafkaEventLogWriter } from '@tollgate/event-log/kafka/kafka-event-log-writer';
+import { usageTopics } from '@tollgate/event-log/kafka/kafka-topics';
 import { recordKeyUse } from '@tollgate/postgres/api-keys';
 import { pruneChanges } from '@tollgate/postgres/changes/read-changes';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
@@ -111,7 +112,7 @@ function openReader(config: WriterConfig, log: Logger): EventLogReader {
 /** Copies of dead letters, for whoever follows the topic; the table has them all, whether the copy succeeds or not. */
 function openDeadLetterCopies(config: WriterConfig, count: (outcome: 'copied' | 'lost', letters: number) => void) {
   if (config.kafka === undefined) return { copy: () => {}, close: async () => {} };
-  const topic = `${config.kafkaTopic}-dead-letter`;
+  const [, topic] = usageTopics(config.kafkaTopic);
   const copies = createKafkaEventLogWriter({ connection: config.kafka, topic, maxWaitingBytes: MAX_WAITING_COPIES_BYTES });
   return {
     copy: (letters: readonly DeadLetter[]) => {

@@ -22,6 +22,11 @@ export interface TopicState {
   minInSyncReplicas: number | undefined;
 }
 
+/** The topics that usage needs, by the name of the one of events. */
+export function usageTopics(topic: string): [events: string, deadLetters: string] {
+  return [topic, `${topic}-dead-letter`];
+}
+
 const DEADLINE_MS = 15_000;
 const TOPIC_RESOURCE = 2;
 const BY_CLUSTER = -1;
