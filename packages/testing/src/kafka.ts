@@ -65,19 +65,29 @@ export function aTopicName(): string {
   return `t-${randomUUID()}`;
 }
 
+/** What a broker asks of clients: TLS with this certificate (PEM, for localhost), and a name with its password by SCRAM. */
+export interface KafkaSecurity {
+  certPem: string;
+  keyPem: string;
+  username: string;
+  password: string;
+}
+
 /** Starts a broker of one test's own: one node in KRaft mode, which makes no topic by itself. */
-export async function startKafka(): Promise<KafkaServer> {
+export async function startKafka(security?: KafkaSecurity): Promise<KafkaServer> {
   const libraries = await findKafkaLibraries({ cacheFolder: cacheFolder(), log: console.info });
   const { folder, runFolder } = await newRunFolder('kafka');
   const port = await freePort();
   const properties = join(folder, 'server.properties');
-  await writeFile(properties, serverProperties(folder, port, await freePort()));
-  await formatStorage(libraries, folder, properties);
+  const settings = { ...serverSettings(folder, port, await freePort()), ...(await securitySettings(security, folder, port)) };
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  await writeFile(properties, lines.join(''));
+  await formatStorage(libraries, folder, properties, security);
 
   const start = () => startServer(libraries, { folder, runFolder, properties, port });
   let server = await start();
   return {
-    brokers: [`127.0.0.1:${port}`],
+    brokers: [`${security === undefined ? '127.0.0.1' : 'localhost'}:${port}`],
     start: async () => {
       server = await start();
     },
@@ -97,8 +107,10 @@ export async function startKafka(): Promise<KafkaServer> {
   };
 }
 
-function serverProperties(folder: string, port: number, controllerPort: number): string {
-  const settings = {
+type ServerSettings = Record<string, string | number | boolean>;
+
+function serverSettings(folder: string, port: number, controllerPort: number): ServerSettings {
+  return {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
@@ -116,15 +128,39 @@ function serverProperties(folder: string, port: number, controllerPort: number):
     // A reader whose process was killed is missed only for so long.
     'group.min.session.timeout.ms': 1000,
   };
-  return Object.entries(settings)
-    .map(([name, value]) => `${name}=${value}\n`)
-    .join('');
 }
 
-async function formatStorage({ java, folder: jars }: KafkaLibraries, folder: string, properties: string): Promise<void> {
+/** The broker itself goes on talking in plaintext, on a port of its own. */
+async function securitySettings(security: KafkaSecurity | undefined, folder: string, port: number): Promise<ServerSettings> {
+  if (security === undefined) return {};
+  const keyStore = join(folder, 'server.pem');
+  await writeFile(keyStore, `${security.keyPem}${security.certPem}`, { mode: 0o600 });
+  const [innerPort, controllerPort] = [await freePort(), await freePort()];
+  return {
+    'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
+    listeners: `CLIENTS://localhost:${port},INNER://127.0.0.1:${innerPort},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `CLIENTS://localhost:${port},INNER://127.0.0.1:${innerPort}`,
+    'listener.security.protocol.map': 'CLIENTS:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'inter.broker.listener.name': 'INNER',
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keyStore,
+    'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+    'listener.name.clients.scram-sha-512.sasl.jaas.config': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+  };
+}
+
+async function formatStorage(
+  { java, folder: jars }: KafkaLibraries,
+  folder: string,
+  properties: string,
+  security: KafkaSecurity | undefined,
+): Promise<void> {
   // The id of a cluster is a UUID in base64, which may begin with a hyphen.
   const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
   const args = ['format', `--cluster-id=${id}`, '-c', properties, '--standalone'];
+  if (security !== undefined) {
+    args.push('--add-scram', `SCRAM-SHA-512=[name=${security.username},password=${security.password}]`);
+  }
   const tool = await startBackgroundProcess({
     command: java,
     args: [...JVM, '-cp', join(jars, '*'), 'kafka.tools.StorageTool', ...args],

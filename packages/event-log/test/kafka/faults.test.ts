@@ -3,7 +3,7 @@ import type { UsageEvent } from '@tollgate/domain/usage-event';
 import { type KafkaServer, startKafka } from '@tollgate/testing/kafka';
 import { until } from '@tollgate/testing/until';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { EventLogReader, LogBatch } from '../../src/event-log.js';
+import type { EventLogReader, EventLogWriter, LogBatch } from '../../src/event-log.js';
 import { createKafkaEventLogReader } from '../../src/kafka/kafka-event-log-reader.js';
 import { createKafkaEventLogWriter } from '../../src/kafka/kafka-event-log-writer.js';
 import { anEvent } from '../an-event.js';
@@ -49,13 +49,13 @@ function reading(reader: EventLogReader, store: ReturnType<typeof aFencedStore>)
     await run;
   };
   onTestFinished(() => reader.close());
-  return { close };
+  return { close, caughtUp: reader.caughtUp };
 }
 
 const numberOf = (event: UsageEvent) => Number.parseInt(event.event_id, 16);
 
 /** Appends one event after the other, each again until it is taken, and returns the numbers that were acknowledged. */
-function appendingOn(openWriter: () => ReturnType<typeof createKafkaEventLogWriter>, organizations: readonly string[]) {
+function appendingOn(openWriter: () => EventLogWriter, organizations: readonly string[]) {
   const writer = openWriter();
   const acknowledged: number[] = [];
   let next = 0;
@@ -121,6 +121,32 @@ test('a broker that is killed and comes back under load loses nothing that was a
   const arrived = new Set(store.values.map(numberOf));
   expect(acknowledged.filter((number) => !arrived.has(number))).toEqual([]);
   for (const arrivals of firstArrivals(store.values)) expect(arrivals).toEqual(inOrder(arrivals));
+});
+
+test('the count above notices a writer that acknowledges before Kafka has', async () => {
+  const { openWriter, openReader } = await aTopicOfOurs(12);
+  const store = aFencedStore();
+  const tooEarly = (): EventLogWriter => {
+    const writer = openWriter();
+    return {
+      append: async (events) => {
+        writer.append(events).catch(() => {});
+        await new Promise(setImmediate);
+      },
+      close: writer.close,
+    };
+  };
+  const load = appendingOn(
+    tooEarly,
+    Array.from({ length: 20 }, () => randomUUID()),
+  );
+  await until(() => load.acknowledged.length > 500, DEADLINE_MS, 'load');
+  await kafka.kill();
+  const acknowledged = [...(await load.end())];
+  await kafka.start();
+  await reading(openReader(), store).caughtUp();
+  const arrived = new Set(store.values.map(numberOf));
+  expect(acknowledged.filter((number) => !arrived.has(number)).length).toBeGreaterThan(0);
 });
 
 test('readers that come and go during batches neither lose nor double', async () => {
