@@ -124,7 +124,7 @@ test('every bad setting is named at once, those of the services too, and nothing
     GATEWAY_PORT: 'http',
     UPSTREAM_URL: 'ftp://example.com',
     UPSTREAM_TIMEOUT: '15',
-    KAFKA_BROKERS: 'localhost:9092',
+    KAFKA_BROKERS: 'localhost',
     LOG_LEVEL: 'loud',
     KEY_CACHE_SIZE: '0',
     RATELIMIT_STORE_DOWN: 'panic',

@@ -1,6 +1,21 @@
 import { join, resolve } from 'node:path';
+import {
+  KAFKA_SETTINGS,
+  KAFKA_TOPIC_SETTINGS,
+  type KafkaConnectionSettings,
+  readKafkaConnection,
+} from '@tollgate/service-kit/kafka-settings';
 import { REDIS_SETTINGS, type RedisServer, redisServer } from '@tollgate/service-kit/redis-settings';
-import { type Environment, field, readSettings, secretField, text, url } from '@tollgate/service-kit/settings';
+import {
+  type Environment,
+  field,
+  readSettings,
+  readTogether,
+  type SettingsOf,
+  secretField,
+  text,
+  url,
+} from '@tollgate/service-kit/settings';
 
 export const SETTINGS = {
   databaseUrl: secretField('DATABASE_URL', url('postgres', 'postgresql'), {
@@ -12,6 +27,8 @@ export const SETTINGS = {
     describe: 'PostgreSQL with usage, where that is another.',
   }),
   ...REDIS_SETTINGS,
+  ...KAFKA_SETTINGS,
+  ...KAFKA_TOPIC_SETTINGS,
   dataDir: field('DATA_DIR', text(), { default: '.tollgate', describe: 'Where a gateway of this folder keeps its data.' }),
   actor: field('TOLLGATE_ACTOR', text(), {
     optional: true,
@@ -24,10 +41,12 @@ export const SETTINGS = {
   }),
 };
 
-export interface CliConfig {
+export interface CliConfig extends SettingsOf<typeof KAFKA_SETTINGS & typeof KAFKA_TOPIC_SETTINGS> {
   databaseUrl: string | undefined;
   usageDatabaseUrl: string | undefined;
   redis: RedisServer | undefined;
+  /** Undefined where usage events wait in files. */
+  kafka: KafkaConnectionSettings | undefined;
   /** Absolute. */
   dataFolder: string;
   actor: string | undefined;
@@ -37,10 +56,15 @@ export interface CliConfig {
 
 /** Reads the settings of the CLI. Throws one SettingsError that names every mistake. */
 export function readConfig(env: Environment, homeFolder: string): CliConfig {
-  const { databaseUrl, usageDatabaseUrl, dataDir, actor, envoyPath, cacheHome, ...redis } = readSettings(SETTINGS, env);
+  const [{ dataDir, cacheHome, ...settings }, redis, kafka] = readTogether(
+    () => readSettings(SETTINGS, env),
+    () => redisServer(readSettings(REDIS_SETTINGS, env)),
+    () => readKafkaConnection(env),
+  );
   return {
-    ...{ databaseUrl, usageDatabaseUrl, actor, envoyPath },
-    redis: redisServer(redis),
+    ...settings,
+    redis,
+    kafka,
     dataFolder: resolve(dataDir),
     cacheFolder: join(cacheHome ?? join(homeFolder, '.cache'), 'tollgate'),
   };

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freshDatabase } from '@tollgate/testing/database';
+import { aTopicName, sharedKafka } from '@tollgate/testing/kafka';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fieldsOf, SHAPES } from './json-shapes.js';
 import { type CliOptions, type CliRun, cliHere, cliOn, runCli } from './run-cli.js';
@@ -81,6 +82,25 @@ test('a database that does not answer, or refuses, is told without its password'
     expect(found, url).toMatchObject(expected);
     expect(found.message).not.toContain('canary-password');
   }
+});
+
+test('with Kafka the topics are made along with the schema, once, and told', async () => {
+  const { brokers } = await sharedKafka();
+  const topic = aTopicName();
+  const env = { DATABASE_URL: database.url, KAFKA_BROKERS: brokers.join(','), KAFKA_TOPIC: topic, KAFKA_PARTITIONS: '3' };
+  const rows = async (...words: string[]) => {
+    const { exitCode, stdout } = await runCli([...words, '-o', 'json'], { env });
+    expect(exitCode).toBe(0);
+    return (JSON.parse(stdout) as (typeof SHAPES.migrate)[]).filter(({ name }) => name.startsWith('topic '));
+  };
+  const states = (state: string) =>
+    [topic, `${topic}-dead-letter`].map((name) => ({ name: `topic ${name}`, state, applied_at: null }));
+  expect(await rows('migrate', 'status')).toEqual(states('pending'));
+  expect(await rows('migrate', 'up')).toEqual(states('applied'));
+  expect(await rows('migrate', 'up')).toEqual([]);
+  expect(await rows('migrate', 'status')).toEqual(states('applied'));
+  const gone = await runCli(['migrate', 'status', '-o', 'json'], { env: { ...env, KAFKA_BROKERS: '127.0.0.1:1' } });
+  expect([gone.exitCode, JSON.parse(gone.stderr)]).toMatchObject([69, { error: { code: 'unavailable' } }]);
 });
 
 test('a database without our tables is told to be migrated, and is', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { freshDatabase } from '@tollgate/testing/database';
+import { aTopicName, sharedKafka } from '@tollgate/testing/kafka';
 import { type RedisServer, startRedis } from '@tollgate/testing/redis';
 import { startRedisCluster } from '@tollgate/testing/redis-cluster';
 import { startRedisSentinels } from '@tollgate/testing/redis-sentinel';
@@ -157,6 +158,24 @@ test('a cluster is told node by node, and one that lacks a master fails', async 
   expect(exitCode).toBe(1);
   expect([...findings.values()].filter(({ detail }) => detail === 'ECONNREFUSED')).toHaveLength(1);
   await cluster.close();
+});
+
+test('a Kafka is looked at, and its topics that are missing or on one broker only', async () => {
+  const { brokers } = await sharedKafka();
+  const env = { DATABASE_URL: database.url, KAFKA_BROKERS: brokers.join(','), KAFKA_TOPIC: aTopicName() };
+  const missing = await examine(env);
+  expect(missing.exitCode).toBe(1);
+  expect(missing.findings.get('kafka')).toMatchObject({ status: 'ok' });
+  expect(missing.findings.get(`topic ${env.KAFKA_TOPIC}`)).toMatchObject({ status: 'fail', detail: 'is not there' });
+  await runCli(['migrate', 'up'], { env });
+  const made = await examine(env);
+  expect(made.exitCode).toBe(0);
+  expect(made.findings.get(`topic ${env.KAFKA_TOPIC}-dead-letter`)).toMatchObject({
+    status: 'warn',
+    detail: '12 partitions, 1 of 1 replicas in sync, 1 needed',
+  });
+  const gone = await examine({ ...env, KAFKA_BROKERS: '127.0.0.1:1' });
+  expect(gone.findings.get('kafka')).toMatchObject({ status: 'fail' });
 });
 
 test('a switched-off trigger of the change feed fails', async () => {

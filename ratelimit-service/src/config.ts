@@ -8,9 +8,8 @@ import {
   integer,
   listenAddress,
   oneOf,
-  problemsOf,
   readSettings,
-  SettingsError,
+  readTogether,
   type SettingsOf,
   secretField,
   text,
@@ -92,9 +91,9 @@ export function readConfig(env: Environment): RateLimitConfig {
   const redisUrl = needsRedis ? { ...SETTINGS.redisUrl, isOptional: false } : SETTINGS.redisUrl;
   const needsDatabase = !env['RATELIMIT_CONFIG']?.trim();
   const databaseUrl = needsDatabase ? { ...SETTINGS.databaseUrl, isOptional: false } : SETTINGS.databaseUrl;
-  const read = () => readGrpcSettings({ ...SETTINGS, redisUrl, databaseUrl }, env);
-  const problems = new Set([...problemsOf(read), ...problemsOf(() => redisServer(readSettings(REDIS_SETTINGS, env)))]);
-  if (problems.size > 0) throw new SettingsError([...problems]);
-  const settings = read();
-  return { ...settings, redis: redisServer(settings) };
+  const [settings, redis] = readTogether(
+    () => readGrpcSettings({ ...SETTINGS, redisUrl, databaseUrl }, env),
+    () => redisServer(readSettings({ ...REDIS_SETTINGS, redisUrl }, env)),
+  );
+  return { ...settings, redis };
 }

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { GatewayRoute } from '@tollgate/envoy-config/options';
+import {
+  KAFKA_SETTINGS,
+  KAFKA_TOPIC_SETTINGS,
+  type KafkaConnectionSettings,
+  readKafkaConnection,
+} from '@tollgate/service-kit/kafka-settings';
 import { LOG_LEVEL } from '@tollgate/service-kit/log';
 import { redisUrl } from '@tollgate/service-kit/redis-settings';
 import {
@@ -10,6 +16,7 @@ import {
   integer,
   list,
   readSettings,
+  readTogether,
   SettingsError,
   type SettingsOf,
   secretField,
@@ -51,11 +58,8 @@ export const SETTINGS = {
     describe: 'Keeps usage in a database of its own.',
   }),
   redisUrl: secretField('REDIS_URL', redisUrl(), { optional: true, describe: 'Replaces the in-process limits.' }),
-  kafkaBrokers: field(
-    'KAFKA_BROKERS',
-    text().refine(() => false, 'must not be set: this version keeps usage events in files in DATA_DIR only'),
-    { optional: true, describe: 'Not supported yet.' },
-  ),
+  ...KAFKA_SETTINGS,
+  ...KAFKA_TOPIC_SETTINGS,
   envoyPath: field('ENVOY_PATH', text(), { optional: true, describe: 'The Envoy to run, instead of one on the PATH or by pip.' }),
   cacheHome: field('XDG_CACHE_HOME', text(), {
     optional: true,
@@ -71,6 +75,8 @@ export interface StandaloneConfig
   /** Absolute. */
   dataFolder: string;
   cacheFolder: string;
+  /** Where usage events wait in place of files. */
+  kafka: KafkaConnectionSettings | undefined;
   tls: { certFile: string; keyFile: string } | undefined;
   /** What the services are told besides what is theirs here. */
   environment: Environment;
@@ -78,7 +84,10 @@ export interface StandaloneConfig
 
 /** Reads the settings of `npm start`. Throws one SettingsError that names every mistake. */
 export function readConfig(env: Environment, homeFolder: string): StandaloneConfig {
-  const { dataDir, cacheHome, routesFile, tlsCertFile, tlsKeyFile, ...settings } = readSettings(SETTINGS, env);
+  const [{ dataDir, cacheHome, routesFile, tlsCertFile, tlsKeyFile, ...settings }, kafka] = readTogether(
+    () => readSettings(SETTINGS, env),
+    () => readKafkaConnection(env),
+  );
   if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined)) {
     throw new SettingsError(['GATEWAY_TLS_CERT_FILE and GATEWAY_TLS_KEY_FILE belong together: set both or none.']);
   }
@@ -87,6 +96,7 @@ export function readConfig(env: Environment, homeFolder: string): StandaloneConf
   }
   return {
     ...settings,
+    kafka,
     routes: routesFile === undefined ? undefined : readRoutes(routesFile),
     dataFolder: resolve(dataDir),
     cacheFolder: join(cacheHome ?? join(homeFolder, '.cache'), 'tollgate'),

@@ -4,12 +4,7 @@ import { DatabaseUnavailable } from '@tollgate/postgres/errors';
 import { migrateUp } from '@tollgate/postgres/migrate';
 import type { Closers } from './closers.js';
 import type { StandaloneConfig } from './config.js';
-
-/** A server that the settings name does not answer; EX_UNAVAILABLE of sysexits.h. */
-class Unavailable extends Error {
-  override readonly name = 'Unavailable';
-  readonly exitCode = 69;
-}
+import { Unavailable } from './unavailable.js';
 
 /** The URL of a database with the newest schema: the user's own, or PostgreSQL as a child of this process. */
 export async function startDatabase(

@@ -15,6 +15,7 @@ import { startDatabase } from './database.js';
 import { type Demo, demoIn } from './demo.js';
 import { startDemoUpstream } from './demo-upstream.js';
 import { removeGatewayFile, writeGatewayFile } from './gateway-file.js';
+import { prepareKafka } from './kafka.js';
 import { nodeIdOf } from './node-id.js';
 import { checkPort } from './port-check.js';
 import { startServices } from './services.js';
@@ -79,7 +80,11 @@ async function startParts(
   await checkPort('GATEWAY_PORT', '0.0.0.0', config.gatewayPort);
   await checkPort('ENVOY_ADMIN_PORT', '127.0.0.1', config.envoyAdminPort);
   const envoySearch = { envoyPath: config.envoyPath, cacheFolder: config.cacheFolder, log: options.progress };
-  const [envoyBinary, databaseUrl] = await Promise.all([findEnvoy(envoySearch), startDatabase(config, options, closers)]);
+  const [envoyBinary, databaseUrl] = await Promise.all([
+    findEnvoy(envoySearch),
+    startDatabase(config, options, closers),
+    prepareKafka(config, options.progress),
+  ]);
   const demo = await demoIn(databaseUrl, dataFolder);
 
   const sockets = await makeSocketFolder(dataFolder);

@@ -40,8 +40,11 @@ test('routes stand in place of the one upstream, and each mistake in their file 
   expect(() => readAllSettings({ ROUTES_FILE: bad }, homedir())).toThrow(/bad\.yaml:4: .*"scop"[\s\S]*bad\.yaml:5: /);
 });
 
-test('Kafka is refused as long as it would silently be ignored', () => {
-  expect(() => read({ KAFKA_BROKERS: 'localhost:9092' })).toThrow(/KAFKA_BROKERS must not be set/);
+test('how to reach Kafka is read by the same settings as the services have', () => {
+  const env = { KAFKA_BROKERS: 'one:9092,two:9092', KAFKA_REPLICATION: '3' };
+  const kafka = { brokers: ['one:9092', 'two:9092'], tls: undefined, sasl: undefined };
+  expect(read(env)).toMatchObject({ kafka, kafkaTopic: 'usage-events', kafkaPartitions: 12, kafkaReplication: 3 });
+  expect(() => read({ KAFKA_BROKERS: 'localhost' })).toThrow(/KAFKA_BROKERS must be host:port/);
 });
 
 test("every mistake is told at once and each once, in the services' own settings too", () => {

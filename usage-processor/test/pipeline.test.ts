@@ -111,6 +111,7 @@ async function aWriterProgram(folder: string): Promise<string> {
     target: 'node20',
     external: ['pg-native', 'cloudflare:sockets'],
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    loader: { '.node': 'copy' },
     logLevel: 'error',
   });
   return outfile;

@@ -1,10 +1,12 @@
 import { readGatewayFile } from '@tollgate/embedded/gateway-file';
+import type { KafkaConnectionSettings } from '@tollgate/service-kit/kafka-settings';
 import { Unhappy } from '../cli-error.js';
 import type { Command, Context } from '../command.js';
 import type { CliConfig } from '../config.js';
 import { checkChangeFeed, checkMigrations, checkServer } from '../doctor/check-database.js';
 import { checkEventLog } from '../doctor/check-event-log.js';
 import { checkGateway } from '../doctor/check-gateway.js';
+import { checkKafka } from '../doctor/check-kafka.js';
 import { checkRedis } from '../doctor/check-redis.js';
 import { type Finding, fail, findingRow, ok, warn } from '../doctor/finding.js';
 import { failureOf } from '../failure.js';
@@ -33,6 +35,7 @@ async function* examine(context: Context): AsyncGenerator<Finding> {
   yield ok('settings', 'readable');
   const clock = yield* examineDatabase(context);
   if (config.redis !== undefined) yield* await checkRedis(config.redis);
+  if (config.kafka !== undefined) yield* await examineKafka(config.kafka, config.kafkaTopic);
   yield* examineGateway(config);
   if (clock !== undefined) yield clock;
   const eventLog = await settled('event log', `Look at the folder events in ${config.dataFolder}.`, () =>
@@ -66,6 +69,12 @@ async function* examineDatabase(context: Context): AsyncGenerator<Finding, Findi
   });
   yield await settled('change feed', 'Run tollgate migrate up.', async () => checkChangeFeed(await context.database()));
   return found.clock;
+}
+
+async function examineKafka(connection: KafkaConnectionSettings, topic: string): Promise<Finding[]> {
+  const nextStep = 'Start Kafka, and correct KAFKA_BROKERS if its address is another.';
+  const found = await settled('kafka', nextStep, () => checkKafka(connection, topic));
+  return 'check' in found ? [found] : found;
 }
 
 async function* examineGateway({ dataFolder }: CliConfig): AsyncGenerator<Finding> {

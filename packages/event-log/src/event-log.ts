@@ -1,6 +1,6 @@
 /**
- * The seam between collecting usage and storing it: where events wait for the writer. `file/` stands behind it, and
- * later `kafka/`. Delivery is at least once, in order within a partition; the writer's table makes it once.
+ * The seam between collecting usage and storing it: where events wait for the writer. `file/` and `kafka/` stand behind
+ * it. Delivery is at least once, in order within a partition; the writer's table makes it once.
  */
 import type { UsageEvent } from '@tollgate/domain/usage-event';
 
@@ -12,6 +12,11 @@ export interface EventLogWriter {
   append(events: readonly UsageEvent[]): Promise<void>;
   /** Waits for what is under way, makes it durable, and lets go of the log. */
   close(): Promise<void>;
+}
+
+/** Appends values as they are, such as those that another log kept. Promises what {@link EventLogWriter} does. */
+export interface RawEventLogWriter {
+  appendRaw(values: readonly Buffer[]): Promise<void>;
 }
 
 export interface LogRecord {
@@ -38,10 +43,11 @@ export type FindOffset = (logId: string, topic: string, partition: number) => Pr
 
 export interface EventLogReader {
   /**
-   * Hands batches to `store` one at a time until `close`. Where `store` rejects, `findOffset` is asked again after a pause
-   * that grows to a bound, and reading goes on from there: the rejection may have hidden a commit, or another owner went
-   * further. A `findOffset` that rejects is asked again likewise. Nothing is skipped: rejects with
-   * {@link OffsetOutOfRange} where going on would.
+   * Hands batches to `store` until `close`, one at a time for each partition; those of several partitions may be stored at
+   * once, and another reader of the group may take a partition over at any moment, so `store` must refuse a batch that
+   * begins before the kept offset. Where `store` rejects, `findOffset` is asked again after a pause that grows to a bound,
+   * and reading goes on from there: the rejection may have hidden a commit, or another owner went further. A `findOffset`
+   * that rejects is asked again likewise. Nothing is skipped: rejects with {@link OffsetOutOfRange} where going on would.
    */
   run(findOffset: FindOffset, store: (batch: LogBatch) => Promise<void>): Promise<void>;
   /** Events that wait, as far as the reader knows; an estimate where the log counts bytes. */

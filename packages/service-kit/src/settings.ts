@@ -101,6 +101,24 @@ export function problemsOf(read: () => unknown): readonly string[] {
   }
 }
 
+/** Reads several things, and throws one SettingsError with the mistakes of all. */
+export function readTogether<Values extends readonly unknown[]>(
+  ...reads: { [Index in keyof Values]: () => Values[Index] }
+): Values {
+  const problems = new Set<string>();
+  const values = reads.map((read: () => unknown) => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      for (const problem of error.problems) problems.add(problem);
+      return undefined;
+    }
+  });
+  if (problems.size > 0) throw new SettingsError([...problems]);
+  return values as unknown as Values;
+}
+
 type Outcome<Value> = { problem?: undefined; value: Value } | { problem: string };
 
 function readField(from: Field<unknown>, env: Environment): Outcome<unknown> {

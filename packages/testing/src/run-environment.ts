@@ -10,7 +10,8 @@ export type RunVariable =
   | 'TEST_DATABASE_URL'
   | 'TEST_REDIS_URL'
   | 'TEST_REDIS_SERVER'
-  | 'TEST_ENVOY_PATH';
+  | 'TEST_ENVOY_PATH'
+  | 'TEST_KAFKA_BROKERS';
 
 export function readRunVariable(name: RunVariable): string | undefined {
   return process.env[name] || undefined;

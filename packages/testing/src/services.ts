@@ -34,7 +34,7 @@ async function localServices(folder: string): Promise<Services> {
   process.once('exit', stopAtExit);
   return {
     variables: { TEST_DATABASE_URL: postgres.url, TEST_REDIS_SERVER: redis.path },
-    description: `postgres: embedded ${postgres.version} · redis: ${redis.path} ${redis.version} (${redis.source}) · ${envoyDescription()}`,
+    description: `postgres: embedded ${postgres.version} · redis: ${redis.path} ${redis.version} (${redis.source}) · ${onDemandDescription()}`,
     close: () => {
       process.off('exit', stopAtExit);
       return postgres.close();
@@ -49,7 +49,7 @@ async function externalServices(): Promise<Services> {
   const redis = await findRedisServer({ cacheFolder: cacheFolder(), log: console.info });
   return {
     variables: { TEST_REDIS_SERVER: redis.path },
-    description: `postgres: ${hostOf(databaseUrl)} · redis: ${hostOf(redisUrl)}, faults: ${redis.path} · ${envoyDescription()}`,
+    description: `postgres: ${hostOf(databaseUrl)} · redis: ${hostOf(redisUrl)}, faults: ${redis.path} · ${onDemandDescription()}`,
     close: async () => {},
   };
 }
@@ -60,14 +60,15 @@ async function containerServices(): Promise<Services> {
   const redis = await findRedisServer({ cacheFolder: cacheFolder(), log: console.info });
   return {
     variables: { TEST_DATABASE_URL: containers.databaseUrl, TEST_REDIS_URL: containers.redisUrl, TEST_REDIS_SERVER: redis.path },
-    description: `containers: ${containers.images.join(', ')} · redis for faults: ${redis.path} · ${envoyDescription()}`,
+    description: `containers: ${containers.images.join(', ')} · redis for faults: ${redis.path} · ${onDemandDescription()}`,
     close: containers.close,
   };
 }
 
-/** Only few suites need Envoy, so they find or download it themselves. */
-function envoyDescription(): string {
-  return `envoy: ${readRunVariable('TEST_ENVOY_PATH') ?? 'found or downloaded when a test asks for it'}`;
+/** Only few suites need Envoy or Kafka, so they find or download it themselves. */
+function onDemandDescription(): string {
+  const when = 'found or downloaded when a test asks for it';
+  return `envoy: ${readRunVariable('TEST_ENVOY_PATH') ?? when} · kafka: ${readRunVariable('TEST_KAFKA_BROKERS') ?? when}`;
 }
 
 function hostOf(url: string): string {

@@ -1,13 +1,13 @@
 import type { Metrics } from '@tollgate/service-kit/metrics';
 
 /** How far what came in has got. */
-export type Stage = 'received' | 'not_usage' | 'refused' | 'bad_units' | 'unlimited' | 'produced';
+export type Stage = 'received' | 'not_usage' | 'refused' | 'bad_units' | 'unlimited' | 'produced' | 'spooled';
 
-/** The collector's own metrics, with every label in place from the start. */
-export function createCollectorMetrics(metrics: Metrics) {
+/** The collector's own metrics, with every label in place from the start. `spool` is asked at each scrape. */
+export function createCollectorMetrics(metrics: Metrics, spool: () => { events: number; bytes: number }) {
   const events = metrics.counter({
     name: 'tollgate_usage_events_total',
-    help: 'Usage events by the stage that they reached; refused and not_usage are entries that made none.',
+    help: 'Usage events by the stage that they reached; refused and not_usage are entries that made none, spooled ones wait for Kafka on disk and are produced later.',
     labels: ['stage'],
   });
   const stage = (name: Stage) => events.with({ stage: name });
@@ -18,10 +18,17 @@ export function createCollectorMetrics(metrics: Metrics) {
     bad_units: stage('bad_units'),
     unlimited: stage('unlimited'),
     produced: stage('produced'),
+    spooled: stage('spooled'),
   };
   const failures = metrics
     .counter({ name: 'tollgate_usage_append_failures_total', help: 'Appends that the event log refused; each is tried again.' })
     .with({});
+  metrics.gauge({
+    name: 'tollgate_usage_spool_events',
+    help: 'Events on disk that wait for Kafka; those of before this start are estimated.',
+    read: () => spool().events,
+  });
+  metrics.gauge({ name: 'tollgate_usage_spool_bytes', help: 'Their bytes; SPOOL_MAX is the bound.', read: () => spool().bytes });
   return {
     count: (name: Stage, by: number) => stages[name].inc(by),
     appendFailed: () => failures.inc(),

@@ -3,7 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { UsageEvent } from '@tollgate/domain/usage-event';
 import type { EventLogWriter } from '@tollgate/event-log/event-log';
 import { openFileEventLogWriter } from '@tollgate/event-log/file/file-event-log-writer';
-import { startAdminServer } from '@tollgate/service-kit/admin-server';
+import { createKafkaEventLogWriter } from '@tollgate/event-log/kafka/kafka-event-log-writer';
+import { openSpoolingEventLogWriter, type SpoolDepth } from '@tollgate/event-log/spooling-event-log-writer';
+import { type Components, startAdminServer } from '@tollgate/service-kit/admin-server';
 import { startGrpcServer } from '@tollgate/service-kit/grpc-server';
 import { grpcServing } from '@tollgate/service-kit/grpc-settings';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
@@ -12,7 +14,7 @@ import { VERSION } from '@tollgate/service-kit/version';
 import { appendUntilDone } from './append-until-done.js';
 import type { CollectorConfig } from './config.js';
 import { accessLogMethod } from './grpc/access-log.js';
-import { createCollectorMetrics } from './metrics.js';
+import { createCollectorMetrics, type Stage } from './metrics.js';
 
 /** What a caller brings along instead of what is made here. An event log that it brings, it closes. */
 export interface CollectorOverrides {
@@ -33,41 +35,80 @@ export interface RunningCollector {
 const MAX_MESSAGE_BYTES = 2 * (4 << 20);
 /** Envoy's streams end by themselves only when Envoy does. */
 const CLOSE_GRACE_MS = 3000;
+/** For one more try of what was refused. */
+const FINISH_MS = 1000;
 /** More than one once something before authorization can tell the identity too. */
 const IDENTITY_NAMESPACES = ['envoy.filters.http.ext_authz'];
+
+/** From this share of the spool on, others should get what comes. */
+const NEARLY_FULL = 0.9;
+const NO_SPOOL: SpoolDepth = { bytes: 0, events: 0, share: 0, reason: undefined };
+
+/** Where events go, and what waits on disk for it. */
+interface Destination extends EventLogWriter {
+  depth(): SpoolDepth;
+}
 
 /** Starts the collector of usage events: Envoy's access log comes in, the event log goes on. */
 export async function startCollector(config: CollectorConfig, overrides: CollectorOverrides = {}): Promise<RunningCollector> {
   const log = overrides.log ?? createLogger({ service: 'collector', level: config.logLevel });
   const metrics = overrides.metrics ?? createMetrics('collector');
-  const eventLog = overrides.eventLog ?? (await openEventLog(config, log));
-  const closeEventLog = async () => {
-    if (overrides.eventLog === undefined) await eventLog.close();
-  };
+  let depth = () => NO_SPOOL;
+  const counters = createCollectorMetrics(metrics, () => depth());
+  const eventLog = await openEventLog(config, overrides, log, counters.count);
+  depth = eventLog.depth;
   try {
-    return await startServers(config, log, metrics, eventLog, closeEventLog);
+    return await startServers(config, log, metrics, counters, eventLog);
   } catch (error) {
-    await closeEventLog();
+    await eventLog.close();
     throw error;
   }
 }
 
-function openEventLog(config: CollectorConfig, log: Logger): Promise<EventLogWriter> {
-  return openFileEventLogWriter({
-    folder: join(config.dataDir, 'events'),
-    onProblem: (problem, err) => log.error({ err }, `event log: ${problem}`),
+async function openEventLog(
+  config: CollectorConfig,
+  { eventLog }: CollectorOverrides,
+  log: Logger,
+  count: (stage: Stage, events: number) => void,
+): Promise<Destination> {
+  const onProblem = (problem: string, err?: unknown) => log.error({ err }, `event log: ${problem}`);
+  if (eventLog !== undefined) return countingProduced({ append: eventLog.append, close: async () => {} }, count);
+  if (config.kafka === undefined) {
+    return countingProduced(await openFileEventLogWriter({ folder: join(config.dataDir, 'events'), onProblem }), count);
+  }
+  const { kafka: connection, kafkaTopic: topic, batchEvents, batchMs, kafkaTimeoutMs: deadlineMs } = config;
+  return openSpoolingEventLogWriter({
+    log: createKafkaEventLogWriter({ connection, topic, batchEvents, batchMs, deadlineMs }),
+    folder: join(config.dataDir, 'spool'),
+    maxBytes: config.spoolBytes,
+    count,
+    onProblem,
   });
+}
+
+function countingProduced(writer: EventLogWriter, count: (stage: Stage, events: number) => void): Destination {
+  return {
+    append: async (events) => {
+      await writer.append(events);
+      count('produced', events.length);
+    },
+    close: () => writer.close(),
+    depth: () => NO_SPOOL,
+  };
 }
 
 async function startServers(
   config: CollectorConfig,
   log: Logger,
   metrics: Metrics,
-  eventLog: EventLogWriter,
-  closeEventLog: () => Promise<void>,
+  counters: ReturnType<typeof createCollectorMetrics>,
+  eventLog: Destination,
 ): Promise<RunningCollector> {
-  const counters = createCollectorMetrics(metrics);
-  const appending = createAppending(eventLog, log, counters.appendFailed);
+  const appending = createAppending(eventLog, log, {
+    failed: counters.appendFailed,
+    // Envoy should turn to another collector only when this one takes nothing more.
+    isTaking: (isTaking) => grpc.setServing(isTaking),
+  });
   const grpc = await startGrpcServer({
     ...grpcServing(config),
     listen: config.listen,
@@ -87,11 +128,8 @@ async function startServers(
     listen: config.adminListen,
     metrics,
     version: VERSION,
-    components: async () => {
-      const problem = appending.problem();
-      return { event_log: problem === undefined ? { status: 'ok' } : { status: 'down', detail: problem } };
-    },
-    isReady: () => !isClosing && appending.problem() === undefined,
+    components: async () => componentsOf(appending.problem(), eventLog.depth()),
+    isReady: () => !isClosing,
     log,
   }).catch(async (error: unknown) => {
     await grpc.close(0);
@@ -104,28 +142,45 @@ async function startServers(
     close: async () => {
       isClosing = true;
       await grpc.close(CLOSE_GRACE_MS);
-      await appending.finish();
-      await closeEventLog();
+      const finished = appending.finish();
+      await Promise.race([finished, pause(FINISH_MS)]);
+      // Sends on what still waits, and puts on disk what Kafka does not take now.
+      await eventLog.close();
+      await finished;
       await admin.close();
     },
   };
 }
 
+function componentsOf(problem: string | undefined, { share, reason }: SpoolDepth): Components {
+  if (problem !== undefined) return { event_log: { status: 'down', detail: problem } };
+  if (reason === undefined) return { event_log: { status: 'ok' } };
+  const detail = `events wait on disk (${Math.floor(share * 100)} % of SPOOL_MAX): ${reason}`;
+  return { event_log: { status: share >= NEARLY_FULL ? 'down' : 'degraded', detail } };
+}
+
 /** Appends that go on until they succeed, and can be waited for: a stream that is cut does not cut its last append. */
-function createAppending(eventLog: EventLogWriter, log: Logger, onFailure: () => void) {
+function createAppending(
+  eventLog: EventLogWriter,
+  log: Logger,
+  tell: { failed: () => void; isTaking: (isTaking: boolean) => void },
+) {
   const closing = new AbortController();
   const underWay = new Set<Promise<void>>();
   let problem: string | undefined;
   const appendOn = appendUntilDone({
     append: async (events) => {
       await eventLog.append(events);
+      if (problem === undefined) return;
       problem = undefined;
+      tell.isTaking(true);
     },
     pause: (ms) => pause(ms, undefined, { signal: closing.signal }).catch(() => {}),
     isClosing: () => closing.signal.aborted,
     onFailure: (err, pauseMs) => {
-      onFailure();
+      tell.failed();
       problem = err instanceof Error ? err.message : String(err);
+      tell.isTaking(false);
       log.error({ err, pauseMs }, 'the event log refused events; they are kept and tried again');
     },
   });

@@ -1,7 +1,17 @@
+import { KAFKA_SETTINGS, type KafkaConnectionSettings, readKafkaConnection } from '@tollgate/service-kit/kafka-settings';
 import { LOG_LEVEL } from '@tollgate/service-kit/log';
-import { field, listenAddress, readSettings, type SettingsOf, secretField, text, url } from '@tollgate/service-kit/settings';
-
-const NO_KAFKA_YET = 'must not be set: this version keeps usage events in files in DATA_DIR only';
+import {
+  type Environment,
+  field,
+  integer,
+  listenAddress,
+  readSettings,
+  readTogether,
+  type SettingsOf,
+  secretField,
+  text,
+  url,
+} from '@tollgate/service-kit/settings';
 
 export const SETTINGS = {
   adminListen: field('ADMIN_LISTEN', listenAddress(), { default: '127.0.0.1:9104', describe: 'Health and /metrics over HTTP.' }),
@@ -13,19 +23,27 @@ export const SETTINGS = {
     optional: true,
     describe: 'PostgreSQL with organizations and keys, whose old changes are deleted here.',
   }),
-  kafkaBrokers: field(
-    'KAFKA_BROKERS',
-    text().refine(() => false, NO_KAFKA_YET),
-    { optional: true, describe: 'Not supported yet.' },
-  ),
+  ...KAFKA_SETTINGS,
+  batchEvents: field('WRITER_BATCH_EVENTS', integer({ min: 1, max: 50_000 }), {
+    default: '5000',
+    describe: 'How many events from Kafka are stored in one transaction at most.',
+  }),
   logLevel: LOG_LEVEL,
 };
 
-/** `mainDatabaseUrl` only where usage has a database of its own. */
-export type WriterConfig = SettingsOf<typeof SETTINGS>;
+/** `mainDatabaseUrl` only where usage has a database of its own; `kafka` undefined where events wait in files. */
+export type WriterConfig = SettingsOf<typeof SETTINGS> & { kafka: KafkaConnectionSettings | undefined };
 
 /** Reads the settings of the writer. Throws one SettingsError that names every mistake. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): WriterConfig {
+export function readConfig(env: Environment): WriterConfig {
+  const [settings, kafka] = readTogether(
+    () => readOwnSettings(env),
+    () => readKafkaConnection(env),
+  );
+  return { ...settings, kafka };
+}
+
+function readOwnSettings(env: Environment): SettingsOf<typeof SETTINGS> {
   const hasOwnDatabase = Boolean(env['USAGE_DATABASE_URL'] || env['USAGE_DATABASE_URL_FILE']);
   if (hasOwnDatabase) return readSettings(SETTINGS, env);
   const { mainDatabaseUrl, ...shape } = SETTINGS;

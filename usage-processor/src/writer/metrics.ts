@@ -20,7 +20,15 @@ export function createWriterMetrics(metrics: Metrics, lag: () => number) {
     help: 'retry: a batch was not kept and is read again. offset_out_of_range: the log lacks the stored offset; reading stopped.',
     labels: ['problem'],
   });
+  const copies = metrics.counter({
+    name: 'tollgate_usage_dead_letter_copies_total',
+    help: 'Dead letters that were copied to their topic, and those whose copy was lost: the table has them all.',
+    labels: ['outcome'],
+  });
+  const copied = copies.with({ outcome: 'copied' });
+  const lost = copies.with({ outcome: 'lost' });
   return {
+    countCopies: (outcome: 'copied' | 'lost', by: number) => (outcome === 'copied' ? copied : lost).inc(by),
     count: (name: StoredStage, by: number) => stages[name].inc(by),
     retries: problems.with({ problem: 'retry' }),
     stopped: problems.with({ problem: 'offset_out_of_range' }),

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import type { EventLogReader } from '@tollgate/event-log/event-log';
 import { createFileEventLogReader } from '@tollgate/event-log/file/file-event-log-reader';
+import { createKafkaEventLogReader } from '@tollgate/event-log/kafka/kafka-event-log-reader';
+import { createKafkaEventLogWriter } from '@tollgate/event-log/kafka/kafka-event-log-writer';
+import { usageTopics } from '@tollgate/event-log/kafka/kafka-topics';
 import { recordKeyUse } from '@tollgate/postgres/api-keys';
 import { pruneChanges } from '@tollgate/postgres/changes/read-changes';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
@@ -14,7 +17,7 @@ import type { WriterConfig } from './config.js';
 import { createKeyActivity, type KeyActivity } from './key-activity.js';
 import { startMaintenance } from './maintenance.js';
 import { createWriterMetrics } from './metrics.js';
-import { storeBatch } from './store-batch.js';
+import { type DeadLetter, type JudgedBatch, storeBatch } from './store-batch.js';
 
 /** What a caller brings along instead of what is made here. The reader is closed here all the same. */
 export interface WriterOverrides {
@@ -34,6 +37,7 @@ export interface RunningWriter {
 const GROUP = 'usage-writer';
 const DRAIN_DEADLINE_MS = 8000;
 const ACTIVITY_EVERY_MS = 5000;
+const MAX_WAITING_COPIES_BYTES = 4 << 20;
 const DATABASE = { connectTimeoutMs: 2000, statementTimeoutMs: 10_000, applicationName: 'tollgate-writer' };
 
 /** Starts the writer: what is in the event log becomes rows. The database may come later than the writer. */
@@ -47,7 +51,9 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
   // Keys and changes stand beside the organizations, wherever usage goes.
   const mainDatabase = config.mainDatabaseUrl === undefined ? database : open(config.mainDatabaseUrl);
   const activity = createKeyActivity((lastUsed) => recordKeyUse(mainDatabase, lastUsed));
-  const storing = createStoring(reader, database, activity, log, metrics);
+  const counters = createWriterMetrics(metrics, reader.lag);
+  const copies = openDeadLetterCopies(config, counters.countCopies);
+  const storing = createStoring({ reader, database, activity, log, counters, copyDeadLetters: copies.copy });
   const admin = await startAdminServer({
     listen: config.adminListen,
     metrics,
@@ -82,6 +88,7 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
       if (drain) await drainLog(reader, log);
       await reader.close();
       await running;
+      await copies.close();
       await maintenance.stop();
       clearInterval(activityTimer);
       await flushActivity();
@@ -93,11 +100,30 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
 }
 
 function openReader(config: WriterConfig, log: Logger): EventLogReader {
-  return createFileEventLogReader({
-    folder: join(config.dataDir, 'events'),
-    group: GROUP,
-    onProblem: (problem, err) => log.warn({ err }, `event log: ${problem}`),
-  });
+  const onProblem = (problem: string, err: unknown) => log.warn({ err }, `event log: ${problem}`);
+  const { kafka: connection, kafkaTopic: topic, batchEvents: maxBatch } = config;
+  if (connection === undefined) {
+    return createFileEventLogReader({ folder: join(config.dataDir, 'events'), group: GROUP, onProblem });
+  }
+  // Topics of several gateways may lie in one Kafka, and a group reads one topic.
+  return createKafkaEventLogReader({ connection, topic, group: `${GROUP}.${topic}`, maxBatch, onProblem });
+}
+
+/** Copies of dead letters, for whoever follows the topic; the table has them all, whether the copy succeeds or not. */
+function openDeadLetterCopies(config: WriterConfig, count: (outcome: 'copied' | 'lost', letters: number) => void) {
+  if (config.kafka === undefined) return { copy: () => {}, close: async () => {} };
+  const [, topic] = usageTopics(config.kafkaTopic);
+  const copies = createKafkaEventLogWriter({ connection: config.kafka, topic, maxWaitingBytes: MAX_WAITING_COPIES_BYTES });
+  return {
+    copy: (letters: readonly DeadLetter[]) => {
+      if (letters.length === 0) return;
+      copies.appendRaw(letters.map(({ value }) => value)).then(
+        () => count('copied', letters.length),
+        () => count('lost', letters.length),
+      );
+    },
+    close: () => copies.close(),
+  };
 }
 
 async function drainLog(reader: EventLogReader, log: Logger): Promise<void> {
@@ -109,8 +135,15 @@ async function drainLog(reader: EventLogReader, log: Logger): Promise<void> {
 }
 
 /** Reads and stores until the reader is closed, and knows what is wrong at the moment. */
-function createStoring(reader: EventLogReader, database: Database, activity: KeyActivity, log: Logger, metrics: Metrics) {
-  const counters = createWriterMetrics(metrics, reader.lag);
+function createStoring(needs: {
+  reader: EventLogReader;
+  database: Database;
+  activity: KeyActivity;
+  log: Logger;
+  counters: ReturnType<typeof createWriterMetrics>;
+  copyDeadLetters: (letters: readonly DeadLetter[]) => void;
+}) {
+  const { reader, database, activity, log, counters } = needs;
   let problem: string | undefined;
 
   /** A rejection reaches the reader, which pauses and tries again. */
@@ -126,13 +159,19 @@ function createStoring(reader: EventLogReader, database: Database, activity: Key
     }
   };
 
+  const storeAndCopy = async (judged: JudgedBatch) => {
+    const stored = await storeUsage(database, { group: GROUP, ...judged });
+    needs.copyDeadLetters(judged.deadLetters);
+    return stored;
+  };
+
   const readAndStore = () =>
     reader.run(
       (logId, topic, partition) => noted(findOffset(database, { group: GROUP, logId, topic, partition })),
       (batch) =>
         noted(
           storeBatch(batch, Date.now(), {
-            store: (judged) => storeUsage(database, { group: GROUP, ...judged }),
+            store: storeAndCopy,
             count: counters.count,
             saw: activity.saw,
           }),

@@ -32,8 +32,13 @@ const DEFAULTS = { fsync: 200, segmentBytes: 64 << 20, maxUnreadBytes: 1 << 30, 
 const MAX_UNSYNCED_BYTES = 1 << 20;
 const CLEAN_UP_EVERY_MS = 60_000;
 
+export interface FileEventLogWriter extends EventLogWriter {
+  /** Where the log ends: the offset that the next record will have. */
+  endOffset(): bigint;
+}
+
 /** Opens the log for writing. Throws EventLogInUse where another live process writes it. */
-export async function openFileEventLogWriter(options: FileEventLogWriterOptions): Promise<EventLogWriter> {
+export async function openFileEventLogWriter(options: FileEventLogWriterOptions): Promise<FileEventLogWriter> {
   const settings: Settings = { ...DEFAULTS, onProblem: () => {}, ...options };
   const { folder, onProblem } = settings;
   const logId = await openLogFolder(folder);
@@ -47,7 +52,7 @@ export async function openFileEventLogWriter(options: FileEventLogWriterOptions)
   }
 }
 
-function fileEventLogWriter(settings: Settings, end: LogEnd, lock: WriterLock): EventLogWriter {
+function fileEventLogWriter(settings: Settings, end: LogEnd, lock: WriterLock): FileEventLogWriter {
   const { fsync, onProblem } = settings;
   const queue: WaitingAppend[] = [];
   const due = new Set<'sync' | 'clean-up'>(['clean-up']);
@@ -95,6 +100,7 @@ function fileEventLogWriter(settings: Settings, end: LogEnd, lock: WriterLock): 
   };
 
   return {
+    endOffset: end.offset,
     append: (events) => {
       if (closing !== undefined) return Promise.reject(new Error('the event log is closed'));
       return new Promise((resolve, reject) => {
