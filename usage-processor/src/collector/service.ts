@@ -9,6 +9,7 @@ import { grpcServing } from '@tollgate/service-kit/grpc-settings';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { createMetrics, type Metrics } from '@tollgate/service-kit/metrics';
 import { VERSION } from '@tollgate/service-kit/version';
+import { AUTHZ_NAMESPACE } from '../usage-event.js';
 import { appendUntilDone } from './append-until-done.js';
 import type { CollectorConfig } from './config.js';
 import { accessLogMethod } from './grpc/access-log.js';
@@ -34,7 +35,7 @@ const MAX_MESSAGE_BYTES = 2 * (4 << 20);
 /** Envoy's streams end by themselves only when Envoy does. */
 const CLOSE_GRACE_MS = 3000;
 /** More than one once something before authorization can tell the identity too. */
-const IDENTITY_NAMESPACES = ['envoy.filters.http.ext_authz'];
+const IDENTITY_NAMESPACES = [AUTHZ_NAMESPACE];
 
 /** Starts the collector of usage events: Envoy's access log comes in, the event log goes on. */
 export async function startCollector(config: CollectorConfig, overrides: CollectorOverrides = {}): Promise<RunningCollector> {
