@@ -96,6 +96,7 @@ usage_events.billable boolean NOT NULL
 usage_events.environment text NOT NULL
 usage_events.event_id uuid NOT NULL
 usage_events.method text NOT NULL
+usage_events.node_id text NOT NULL DEFAULT ''::text
 usage_events.organization_id uuid NOT NULL
 usage_events.origin text NOT NULL
 usage_events.path text NOT NULL

@@ -112,6 +112,7 @@ const COLUMNS: Record<string, [type: string, read: (event: UsageEvent) => unknow
   path: ['text', (event) => event.path],
   route: ['text', (event) => event.route],
   request_id: ['text', (event) => event.request_id],
+  node_id: ['text', (event) => event.node_id ?? ''],
 };
 const NAMES = Object.keys(COLUMNS).join(', ');
 const ARRAYS = Object.values(COLUMNS)

@@ -1,0 +1,1 @@
+ALTER TABLE usage_events ADD COLUMN node_id text NOT NULL DEFAULT '';
