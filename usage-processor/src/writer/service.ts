@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { EventLogReader } from '@tollgate/event-log/event-log';
 import { createFileEventLogReader } from '@tollgate/event-log/file/file-event-log-reader';
+import { readTogether } from '@tollgate/event-log/read-together';
 import { recordKeyUse } from '@tollgate/postgres/api-keys';
 import { pruneChanges } from '@tollgate/postgres/changes/read-changes';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
@@ -92,12 +93,16 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
   };
 }
 
+/** What the collector has, and what the reconciler gives it once more: a file log has one writing process, so these are two. */
 function openReader(config: WriterConfig, log: Logger): EventLogReader {
-  return createFileEventLogReader({
-    folder: join(config.dataDir, 'events'),
-    group: GROUP,
-    onProblem: (problem, err) => log.warn({ err }, `event log: ${problem}`),
-  });
+  const readers = ['events', 'replays'].map((folder) =>
+    createFileEventLogReader({
+      folder: join(config.dataDir, folder),
+      group: GROUP,
+      onProblem: (problem, err) => log.warn({ err }, `event log: ${problem}`),
+    }),
+  );
+  return readTogether(readers);
 }
 
 async function drainLog(reader: EventLogReader, log: Logger): Promise<void> {
