@@ -25,6 +25,7 @@ import { orgSuspend } from './org-suspend.js';
 import { orgUpdate } from './org-update.js';
 import { planList } from './plan-list.js';
 import { planSet } from './plan-set.js';
+import { usageReconcile } from './usage-reconcile.js';
 import { usageShow } from './usage-show.js';
 
 /** In the order in which help and documentation show them. */
@@ -50,6 +51,7 @@ export const COMMANDS: readonly Command[] = [
   limitsSet,
   limitsClear,
   usageShow,
+  usageReconcile,
   migrateUp,
   migrateDown,
   migrateStatus,

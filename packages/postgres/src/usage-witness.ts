@@ -70,6 +70,21 @@ export async function newestStored(db: Sql, nodeId: string, from: Date): Promise
   return row?.time;
 }
 
+/**
+ * How many requests of this gateway are stored that ended after `from` and not after `to`. Those that began more than an
+ * hour before are not looked for: no stream lives longer, unless the gateway was told so.
+ */
+export async function storedBetween(db: Sql, nodeId: string, from: Date, to: Date): Promise<number> {
+  const [row] = await db.query<{ count: string }>(
+    `SELECT count(*) AS count FROM usage_events
+     WHERE time >= $2::timestamptz - interval '1 hour' AND time <= $3 AND node_id = $1
+       AND time + response_time_ms * interval '1 millisecond' > $2
+       AND time + response_time_ms * interval '1 millisecond' <= $3`,
+    [nodeId, from, to],
+  );
+  return Number(row?.count);
+}
+
 /** Another text whenever a writer has stored something. */
 export async function writerProgress(db: Sql): Promise<string> {
   const [row] = await db.query<{ at: string | null }>('SELECT max(updated_at)::text AS at FROM consumer_offsets');
