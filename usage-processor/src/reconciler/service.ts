@@ -3,14 +3,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { EventLogWriter } from '@tollgate/event-log/event-log';
 import { openFileEventLogWriter } from '@tollgate/event-log/file/file-event-log-writer';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
-import { dropOldWitness, readWitnessedFiles } from '@tollgate/postgres/usage-witness';
+import { dropOldWitness, readWitnessedFiles, storedBetween } from '@tollgate/postgres/usage-witness';
 import { startAdminServer } from '@tollgate/service-kit/admin-server';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { createMetrics, type Metrics } from '@tollgate/service-kit/metrics';
 import { VERSION } from '@tollgate/service-kit/version';
 import { AUTHZ_NAMESPACE } from '../usage-event.js';
+import { createCounterRounds } from './compare-counters.js';
 import type { ReconcilerConfig } from './config.js';
-import { reopenLogs } from './envoy/admin.js';
+import { entriesWritten, reopenLogs } from './envoy/admin.js';
 import { endedRequestFrom } from './file/ended-request.js';
 import { followLog } from './file/follow-log.js';
 import { deleteOldLogs, type Rotation, rotateLog } from './file/rotate-log.js';
@@ -37,6 +38,7 @@ export interface RunningReconciler {
 
 const LOOK_EVERY_MS = 1000;
 const LOOKS_A_GRACE = 5;
+const COUNTERS_EVERY_GRACE = 6;
 const CHORES_EVERY_MS = 3_600_000;
 const DATABASE = { connectTimeoutMs: 2000, statementTimeoutMs: 60_000, applicationName: 'tollgate-reconciler' };
 
@@ -104,8 +106,10 @@ async function startWork(config: ReconcilerConfig, parts: Parts): Promise<Runnin
     isReady: () => !closing.signal.aborted,
     log,
   });
-  const { usageFile } = config;
-  if (usageFile !== undefined) witnessFile(config, usageFile, { ...parts, counters, state, signal: closing.signal }, repeat);
+  const { usageFile, envoyAdminUrl } = config;
+  const witnessParts = { ...parts, counters, state, signal: closing.signal };
+  if (usageFile !== undefined) witnessFile(config, usageFile, witnessParts, repeat);
+  else if (envoyAdminUrl !== undefined) watchCounters(config, envoyAdminUrl, witnessParts, repeat);
   repeat('forgetting old minutes', CHORES_EVERY_MS, async () => void (await dropOldWitness(parts.database, new Date())));
   return {
     adminAddress: admin.address,
@@ -157,6 +161,24 @@ function witnessFile(config: ReconcilerConfig, path: string, parts: WitnessParts
   repeat('rotating the file log', LOOK_EVERY_MS, async () => {
     await rotateLog(rotation, new Date());
     if (follow !== undefined) await deleteOldLogs(follow.file, rotation, Date.now());
+  });
+}
+
+function watchCounters(config: ReconcilerConfig, adminUrl: string, parts: WitnessParts, repeat: Repeat): void {
+  const { database, counters, state, signal, log } = parts;
+  const round = createCounterRounds({
+    entriesWritten: () => entriesWritten(adminUrl),
+    storedBetween: (fromMs, toMs) => storedBetween(database, config.nodeId, new Date(fromMs), new Date(toMs)),
+    pause: async () => void (await pause(config.graceMs / LOOKS_A_GRACE, undefined, { signal })),
+    onLoss: (events) => {
+      counters.unreceived.inc(events);
+      log.error({ events }, 'usage was lost on its way, and without a file log nobody can tell which');
+    },
+    nowMs: Date.now,
+  });
+  repeat("comparing usage with Envoy's counter", COUNTERS_EVERY_GRACE * config.graceMs, async () => {
+    await round();
+    state.checkedUntilMs = Date.now();
   });
 }
 
