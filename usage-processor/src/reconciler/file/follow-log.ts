@@ -6,7 +6,9 @@ import { fileIdOf, linesFrom } from './file-lines.js';
 interface Place {
   kept: number;
   read: number;
+  /** When it was seen last, and when all of it was read. */
   sizeBytes: number;
+  endBytes: number;
   /** Looks in a row that did not find the file. */
   misses: number;
 }
@@ -23,18 +25,22 @@ export function followLog(path: string, kept: ReadonlyMap<string, number>, onLos
   const places = new Map<string, Place>();
   const placeOf = (fileId: string): Place => {
     const offset = kept.get(fileId) ?? 0;
-    const place = places.get(fileId) ?? { kept: offset, read: offset, sizeBytes: 0, misses: 0 };
+    const place = places.get(fileId) ?? { kept: offset, read: offset, sizeBytes: 0, endBytes: -1, misses: 0 };
     places.set(fileId, place);
     return place;
   };
-  const files = () => logFiles(path);
+  const files = async () => {
+    const found = await logFiles(path);
+    for (const { fileId, sizeBytes } of found) placeOf(fileId).sizeBytes = sizeBytes;
+    return found;
+  };
 
   return {
     files,
     keptOffset: (fileId) => placeOf(fileId).kept,
     isDone: ({ fileId, sizeBytes }) => {
       const place = places.get(fileId);
-      return place !== undefined && place.sizeBytes === sizeBytes && place.kept === place.read;
+      return place !== undefined && place.endBytes === sizeBytes && place.kept === place.read;
     },
     async read({ line, readTo, isFull }) {
       const found = await files();
@@ -48,7 +54,7 @@ export function followLog(path: string, kept: ReadonlyMap<string, number>, onLos
             readTo(fileId, nextOffset);
             if (isFull()) return;
           }
-          place.sizeBytes = sizeBytes;
+          place.endBytes = sizeBytes;
         });
         if (isFull()) return false;
       }
@@ -113,7 +119,7 @@ function noteGone(places: Map<string, Place>, found: ReadonlySet<string>, onLost
   for (const [fileId, place] of places) {
     place.misses = found.has(fileId) ? 0 : place.misses + 1;
     if (place.misses < MISSES_UNTIL_GONE) continue;
-    if (place.sizeBytes > place.read) onLost(place.sizeBytes - place.read);
+    if (place.misses === MISSES_UNTIL_GONE && place.sizeBytes > place.read) onLost(place.sizeBytes - place.read);
     // What was read of it and not kept yet can no longer be replayed, but it can still be compared.
     if (place.kept === place.read) places.delete(fileId);
   }
