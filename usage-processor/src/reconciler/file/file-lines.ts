@@ -7,9 +7,11 @@ export interface LineBatch {
   nextOffset: number;
 }
 
-const CHUNK_BYTES = 1 << 20;
-/** No line of the file log is longer than a few kilobytes: what has no end for so long is none. */
-const MAX_LINE_BYTES = 1 << 20;
+/**
+ * At a time: parsing it keeps a thread busy for some milliseconds. No line of the file log is longer than a few kilobytes:
+ * what has no end for so long is none.
+ */
+const CHUNK_BYTES = 1 << 18;
 const MAX_FIRST_LINE_BYTES = 16_384;
 const NEWLINE = 10;
 
@@ -31,7 +33,7 @@ export async function* linesFrom(file: FileHandle, offset: number, endOffset = I
     const wanted = Math.min(CHUNK_BYTES, endOffset - nextOffset);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(wanted), 0, wanted, nextOffset);
     const end = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE);
-    if (end === -1 && bytesRead < MAX_LINE_BYTES) return;
+    if (end === -1 && bytesRead < CHUNK_BYTES) return;
     const whole = end === -1 ? bytesRead : end;
     nextOffset += end === -1 ? bytesRead : end + 1;
     yield { lines: buffer.toString('utf8', 0, whole).split('\n'), nextOffset };
