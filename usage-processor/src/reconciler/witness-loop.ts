@@ -13,7 +13,7 @@ export interface LoopNeeds {
 }
 
 export const MINUTE_MS = 60_000;
-/** Bounds the memory: 16 bytes each, and a few times that while they are missing. */
+/** Bounds the memory: 16 bytes each in a few arrays that have room to grow, and some 500 while they are missing. */
 export const MAX_PENDING_EVENTS = 1_000_000;
 const NOTHING: SettledWindow = { rows: [], offsets: new Map(), nextMinuteMs: Infinity };
 
