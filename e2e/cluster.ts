@@ -68,6 +68,10 @@ export interface Cluster {
   allHealthy(): Promise<void>;
   /** One of Envoy's counters, by its whole name. */
   stat(name: string): Promise<number>;
+  /** Where usage is to be found: Envoy's file log and name, and the data folder of the collector. */
+  usage: { file: string; nodeId: string; envoyAdminUrl: string; dataFolder: string };
+  /** Ends Envoy with this signal, and resolves when it has gone. */
+  endEnvoy(signal: NodeJS.Signals): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -120,31 +124,38 @@ async function startParts(options: ClusterOptions, closers: Closers): Promise<Om
   const [collector] = await startAll('collector', options.hasGateway === true ? 1 : 0);
   const upstream = await startUpstream();
   closers.push(() => upstream.close());
-  const gateway = collector && (await startGatewayBefore({ authz, ratelimit, collector }, upstream, closers));
+  const gateway = collector && (await startGatewayBefore({ authz, ratelimit, collector }, upstream, folder, closers));
   return {
     ...{ authz, ratelimit, collector, upstream, db, operator, databaseUrl: database.url },
     ...(gateway ?? NO_GATEWAY),
   };
 }
 
-type GatewayParts = Pick<Cluster, 'gatewayUrl' | 'healthy' | 'allHealthy' | 'stat'>;
+type GatewayParts = Pick<Cluster, 'gatewayUrl' | 'healthy' | 'allHealthy' | 'stat' | 'usage' | 'endEnvoy'>;
 
 const noGateway = async (): Promise<never> => {
   throw new Error('this cluster was started without a gateway');
 };
-const NO_GATEWAY: GatewayParts = { gatewayUrl: '', healthy: noGateway, allHealthy: noGateway, stat: noGateway };
+const NO_GATEWAY: GatewayParts = {
+  ...{ gatewayUrl: '', healthy: noGateway, allHealthy: noGateway, stat: noGateway, endEnvoy: noGateway },
+  usage: { file: '', nodeId: '', envoyAdminUrl: '', dataFolder: '' },
+};
 
 async function startGatewayBefore(
   services: { authz: readonly Instance[]; ratelimit: readonly Instance[]; collector: Instance },
   upstream: Upstream,
+  folder: string,
   closers: Closers,
 ): Promise<GatewayParts> {
+  const nodeId = randomUUID();
+  const file = join(folder, 'usage.jsonl');
   const addresses = (instances: readonly Instance[]) => instances.map(({ socket }) => ({ unix: socket }));
   const configYaml = renderEnvoyConfig({
     gateway: { host: '127.0.0.1', port: 0 },
     admin: { host: '127.0.0.1', port: 0 },
     version: '1.2.3',
-    nodeId: randomUUID(),
+    nodeId,
+    accessLogFile: file,
     upstreamUrl: upstream.url,
     authz: addresses(services.authz),
     ratelimit: addresses(services.ratelimit),
@@ -165,7 +176,14 @@ async function startGatewayBefore(
   };
   await allHealthy();
   const gatewayUrl = `http://${/^gateway::(.+)$/m.exec(await ask('/listeners'))?.[1]}`;
-  return { gatewayUrl, stat, healthy, allHealthy };
+  return {
+    ...{ gatewayUrl, stat, healthy, allHealthy },
+    usage: { file, nodeId, envoyAdminUrl: envoy.adminUrl, dataFolder: join(folder, services.collector.name) },
+    async endEnvoy(signal) {
+      process.kill(envoy.pid, signal);
+      await envoy.exited;
+    },
+  };
 }
 
 /** A busy test machine is no dead service: Envoy waits for slow answers here, so that what fails has failed for good. */

@@ -34,7 +34,7 @@ test('what only looks like a health path needs a key', async () => {
 
 test('each service tells its own health, its parts and its uptime on its admin port', async () => {
   const { services } = (await gateway.gatewayFile()) ?? { services: {} };
-  expect(new Set(Object.keys(services))).toEqual(new Set(['authz', 'ratelimit', 'collector', 'writer']));
+  expect(new Set(Object.keys(services))).toEqual(new Set(['authz', 'ratelimit', 'collector', 'writer', 'reconciler']));
   for (const url of Object.values(services)) {
     const response = await fetch(`${url}/health/ready`);
     expect(response.status).toBe(200);

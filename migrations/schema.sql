@@ -12,6 +12,9 @@ table usage_dead_letters
 table usage_events RANGE ("time")
 table usage_hourly
 table usage_raw_horizon
+table usage_witness
+table usage_witness_files
+table usage_witness_nodes
 
 -- columns
 api_key_activity.key_id uuid NOT NULL
@@ -135,6 +138,23 @@ usage_monthly.response_bytes numeric
 usage_monthly.sum_response_time_ms double precision
 usage_raw_horizon.dropped_before timestamp with time zone NOT NULL
 usage_raw_horizon.is_only boolean NOT NULL DEFAULT true
+usage_witness.billable_units bigint NOT NULL
+usage_witness.checked_at timestamp with time zone NOT NULL DEFAULT now()
+usage_witness.dead_lettered bigint NOT NULL
+usage_witness.ids_xor bit(128) NOT NULL
+usage_witness.minute timestamp with time zone NOT NULL
+usage_witness.node_id text NOT NULL
+usage_witness.organization_id uuid NOT NULL
+usage_witness.recorded bigint NOT NULL
+usage_witness.replayed bigint NOT NULL
+usage_witness.requests bigint NOT NULL
+usage_witness_files.file_id text NOT NULL
+usage_witness_files.next_offset bigint NOT NULL
+usage_witness_files.node_id text NOT NULL
+usage_witness_files.updated_at timestamp with time zone NOT NULL DEFAULT now()
+usage_witness_nodes.checked_until timestamp with time zone NOT NULL
+usage_witness_nodes.node_id text NOT NULL
+usage_witness_nodes.since timestamp with time zone NOT NULL
 
 -- constraints
 api_key_activity api_key_activity_key_id_fkey FOREIGN KEY (key_id) REFERENCES api_keys(id) ON DELETE CASCADE
@@ -214,6 +234,16 @@ usage_hourly usage_hourly_response_bytes_check CHECK ((response_bytes >= (0)::nu
 usage_hourly usage_hourly_sum_response_time_ms_check CHECK ((sum_response_time_ms >= (0)::double precision))
 usage_raw_horizon usage_raw_horizon_is_only_check CHECK (is_only)
 usage_raw_horizon usage_raw_horizon_pkey PRIMARY KEY (is_only)
+usage_witness usage_witness_billable_units_check CHECK ((billable_units >= 0))
+usage_witness usage_witness_check CHECK (((recorded >= 0) AND (recorded <= requests)))
+usage_witness usage_witness_check1 CHECK (((replayed >= 0) AND (replayed <= requests)))
+usage_witness usage_witness_check2 CHECK (((dead_lettered >= 0) AND (dead_lettered <= (requests - recorded))))
+usage_witness usage_witness_minute_check CHECK ((date_trunc('minute'::text, minute, 'UTC'::text) = minute))
+usage_witness usage_witness_pkey PRIMARY KEY (organization_id, minute, node_id)
+usage_witness usage_witness_requests_check CHECK ((requests > 0))
+usage_witness_files usage_witness_files_next_offset_check CHECK ((next_offset >= 0))
+usage_witness_files usage_witness_files_pkey PRIMARY KEY (node_id, file_id)
+usage_witness_nodes usage_witness_nodes_pkey PRIMARY KEY (node_id)
 
 -- indexes
 CREATE INDEX api_keys_organization_id_idx ON public.api_keys USING btree (organization_id, created_at)
@@ -227,6 +257,7 @@ CREATE INDEX rate_limit_configs_key_id_idx ON public.rate_limit_configs USING bt
 CREATE INDEX usage_dead_letters_at_idx ON public.usage_dead_letters USING btree (at)
 CREATE INDEX usage_events_organization_id_idx ON ONLY public.usage_events USING btree (organization_id, "time")
 CREATE INDEX usage_hourly_hour_idx ON public.usage_hourly USING btree (hour, organization_id)
+CREATE INDEX usage_witness_minute_idx ON public.usage_witness USING btree (minute, node_id)
 CREATE UNIQUE INDEX api_key_activity_pkey ON public.api_key_activity USING btree (key_id)
 CREATE UNIQUE INDEX api_keys_id_organization_key ON public.api_keys USING btree (id, organization_id)
 CREATE UNIQUE INDEX api_keys_key_hash_key ON public.api_keys USING btree (key_hash)
@@ -246,6 +277,9 @@ CREATE UNIQUE INDEX usage_dead_letters_place_key ON public.usage_dead_letters US
 CREATE UNIQUE INDEX usage_events_pkey ON ONLY public.usage_events USING btree ("time", organization_id, event_id)
 CREATE UNIQUE INDEX usage_hourly_pkey ON public.usage_hourly USING btree (organization_id, hour, environment)
 CREATE UNIQUE INDEX usage_raw_horizon_pkey ON public.usage_raw_horizon USING btree (is_only)
+CREATE UNIQUE INDEX usage_witness_files_pkey ON public.usage_witness_files USING btree (node_id, file_id)
+CREATE UNIQUE INDEX usage_witness_nodes_pkey ON public.usage_witness_nodes USING btree (node_id)
+CREATE UNIQUE INDEX usage_witness_pkey ON public.usage_witness USING btree (organization_id, minute, node_id)
 
 -- triggers
 CREATE TRIGGER api_keys_deleted AFTER DELETE ON public.api_keys REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION append_changes('api_key', 'key_hash')

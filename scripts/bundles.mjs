@@ -4,6 +4,7 @@ export const BUNDLES = {
   ratelimit: 'ratelimit-service/src/main.ts',
   collector: 'usage-processor/src/collector/main.ts',
   writer: 'usage-processor/src/writer/main.ts',
+  reconciler: 'usage-processor/src/reconciler/main.ts',
   standalone: 'standalone/src/main.ts',
   cli: 'cli/src/main.ts',
 };

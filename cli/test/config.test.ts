@@ -27,6 +27,12 @@ const routes = async (content: unknown): Promise<CliRun> => {
   return renderHere('--routes', path);
 };
 
+test('config render writes usage into a file too where one is named, and nowhere else', async () => {
+  const { stdout } = await renderHere('--usage-file', '/var/lib/tollgate/usage.jsonl');
+  expect(stdout.match(/^ *path: "\/var\/lib\/tollgate\/usage\.jsonl"$/gm)).toHaveLength(2);
+  expect((await renderHere()).stdout).not.toContain('FileAccessLog');
+});
+
 test('config render prints YAML for the addresses that are given', async () => {
   const { exitCode, stdout, stderr } = await render(
     ...['--gateway-port', '18080', '--admin-port', '19901', '--upstream', 'https://api.example.com'],

@@ -3,6 +3,7 @@ import { parseUpstreamUrl } from '@tollgate/envoy-config/upstream-url';
 import { readConfig as readRateLimitConfig } from '@tollgate/ratelimit-service/config';
 import { type Environment, SettingsError } from '@tollgate/service-kit/settings';
 import { readConfig as readCollectorConfig } from '@tollgate/usage-processor/collector/config';
+import { readConfig as readReconcilerConfig } from '@tollgate/usage-processor/reconciler/config';
 import { readConfig as readWriterConfig } from '@tollgate/usage-processor/writer/config';
 import { readConfig, type ServiceName, type StandaloneConfig, serviceSettings } from './config.js';
 
@@ -11,6 +12,7 @@ const READERS: Record<ServiceName, (env: Environment) => unknown> = {
   ratelimit: readRateLimitConfig,
   collector: readCollectorConfig,
   writer: readWriterConfig,
+  reconciler: readReconcilerConfig,
 };
 
 /**
@@ -24,7 +26,7 @@ export function readAllSettings(env: Environment, homeFolder: string): Standalon
   if (upstream?.kind === 'refused') problems.add(`UPSTREAM_URL ${upstream.reason}.`);
   // Addresses that are not known yet; theirs are never wrong.
   const placeholder = { dataFolder: '.', redisUrl: config?.redisUrl, environment: env };
-  const settings = serviceSettings(placeholder, 'postgres://localhost', '/tmp');
+  const settings = serviceSettings(placeholder, 'postgres://localhost', '/tmp', 'gateway');
   for (const service of Object.keys(READERS) as ServiceName[]) {
     noting(problems, () => READERS[service]({ ...env, ...settings[service] }));
   }

@@ -105,13 +105,14 @@ export function readConfig(env: Environment, homeFolder: string): StandaloneConf
   };
 }
 
-export type ServiceName = 'authz' | 'ratelimit' | 'collector' | 'writer';
+export type ServiceName = 'authz' | 'ratelimit' | 'collector' | 'writer' | 'reconciler';
 
 /** What each service is told here, over the user's own settings: its socket for Envoy, and a free port for its health. */
 export function serviceSettings(
   { dataFolder, redisUrl, environment }: Pick<StandaloneConfig, 'dataFolder' | 'redisUrl'> & Partial<StandaloneConfig>,
   databaseUrl: string,
   socketFolder: string,
+  nodeId: string,
 ): Record<ServiceName, Record<string, string>> {
   // Only the twin as a file could stand against it.
   const database = { DATABASE_URL: databaseUrl, DATABASE_URL_FILE: '' };
@@ -137,5 +138,16 @@ export function serviceSettings(
     },
     collector: { ...admin, ...grpc, COLLECTOR_LISTEN: at('collector'), DATA_DIR: dataFolder },
     writer: { ...database, ...admin, DATA_DIR: dataFolder },
+    // What its user set for a reconciler of his own would make it look at another gateway.
+    reconciler: {
+      ...{ ...database, ...admin, DATA_DIR: dataFolder, USAGE_FILE: usageFileIn(dataFolder), USAGE_NODE_ID: nodeId },
+      // Made true when Envoy runs, before the reconciler is started.
+      ENVOY_ADMIN_URL: '',
+    },
   };
+}
+
+/** Envoy's own record of usage, on this disk. */
+export function usageFileIn(dataFolder: string): string {
+  return join(dataFolder, 'envoy', 'usage.jsonl');
 }

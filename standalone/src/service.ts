@@ -10,7 +10,7 @@ import { renderSecrets } from '@tollgate/envoy-config/secrets';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { VERSION } from '@tollgate/service-kit/version';
 import { type Closers, createClosers } from './closers.js';
-import { type ServiceName, type StandaloneConfig, serviceSettings } from './config.js';
+import { type ServiceName, type StandaloneConfig, serviceSettings, usageFileIn } from './config.js';
 import { startDatabase } from './database.js';
 import { type Demo, demoIn } from './demo.js';
 import { startDemoUpstream } from './demo-upstream.js';
@@ -18,7 +18,7 @@ import { removeGatewayFile, writeGatewayFile } from './gateway-file.js';
 import { prepareKafka } from './kafka.js';
 import { nodeIdOf } from './node-id.js';
 import { checkPort } from './port-check.js';
-import { startServices } from './services.js';
+import { startReconcilerHere, startServices } from './services.js';
 import { makeSocketFolder } from './socket-folder.js';
 
 /** How long requests in flight may take to end after Ctrl-C. */
@@ -89,19 +89,23 @@ async function startParts(
 
   const sockets = await makeSocketFolder(dataFolder);
   closers.add('sockets', () => sockets.remove());
-  const services = serviceSettings(config, databaseUrl, sockets.path);
+  const nodeId = await nodeIdOf(dataFolder);
+  const services = serviceSettings(config, databaseUrl, sockets.path, nodeId);
   const adminAddresses = options.withServices ? await startServices(config, services, closers, loggerOf) : {};
 
   const { routes } = config;
   const upstreamUrl = config.upstreamUrl ?? (routes === undefined ? await startUpstream(closers) : undefined);
   const gatewayPort = config.gatewayPort || (await freePort());
-  const envoy = await startGateway(config, { binary: envoyBinary.path, gatewayPort, upstreamUrl, sockets: sockets.path });
+  const envoy = await startGateway(config, { binary: envoyBinary.path, gatewayPort, upstreamUrl, sockets: sockets.path, nodeId });
   closers.add('envoy', () => envoy.drainAndStop({ drainMs: DRAIN_MS, logFlushMs: LOG_FLUSH_MS }));
+  services.reconciler['ENVOY_ADMIN_URL'] = envoy.adminUrl;
+  const besideEnvoy = options.withServices ? await startReconcilerHere(config, services.reconciler, closers, loggerOf) : {};
 
   const gatewayUrl = `${config.tls === undefined ? 'http' : 'https'}://127.0.0.1:${gatewayPort}`;
   const { adminUrl } = envoy;
   const adminToken = services.ratelimit['ADMIN_TOKEN'] ?? '';
-  const gatewayFile = { pid: options.pid, gatewayUrl, adminUrl, databaseUrl, services: adminAddresses, adminToken };
+  const addresses = { ...adminAddresses, ...besideEnvoy };
+  const gatewayFile = { pid: options.pid, gatewayUrl, adminUrl, databaseUrl, services: addresses, adminToken };
   await writeGatewayFile(dataFolder, gatewayFile);
   closers.add('gateway file', () => removeGatewayFile(dataFolder));
 
@@ -135,16 +139,16 @@ async function startUpstream(closers: Closers): Promise<string> {
 
 async function startGateway(
   config: StandaloneConfig,
-  how: { binary: string; gatewayPort: number; upstreamUrl: string | undefined; sockets: string },
+  how: { binary: string; gatewayPort: number; upstreamUrl: string | undefined; sockets: string; nodeId: string },
 ): Promise<RunningEnvoy> {
-  const { binary, gatewayPort, upstreamUrl, sockets } = how;
+  const { binary, gatewayPort, upstreamUrl, sockets, nodeId } = how;
   const { dataFolder } = config;
   const folder = join(dataFolder, 'envoy');
   const at = (service: ServiceName) => [{ unix: join(sockets, `${service}.sock`) }];
   const options: EnvoyConfigOptions = {
     gateway: { host: '0.0.0.0', port: gatewayPort },
     admin: { host: '127.0.0.1', port: config.envoyAdminPort },
-    nodeId: await nodeIdOf(dataFolder),
+    nodeId,
     version: VERSION,
     upstreamUrl,
     routes: config.routes,
@@ -157,6 +161,7 @@ async function startGateway(
     authz: at('authz'),
     ratelimit: at('ratelimit'),
     usage: at('collector'),
+    accessLogFile: usageFileIn(dataFolder),
   };
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const { path, text } of renderSecrets(options)) await writeFile(path, text);

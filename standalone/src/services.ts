@@ -5,13 +5,15 @@ import { startRateLimitService } from '@tollgate/ratelimit-service/service';
 import type { Logger } from '@tollgate/service-kit/log';
 import { readConfig as readCollectorConfig } from '@tollgate/usage-processor/collector/config';
 import { startCollector } from '@tollgate/usage-processor/collector/service';
+import { readConfig as readReconcilerConfig } from '@tollgate/usage-processor/reconciler/config';
+import { startReconciler } from '@tollgate/usage-processor/reconciler/service';
 import { readConfig as readWriterConfig } from '@tollgate/usage-processor/writer/config';
 import { startWriter } from '@tollgate/usage-processor/writer/service';
 import type { Closers } from './closers.js';
 import type { ServiceName, StandaloneConfig } from './config.js';
 
 /**
- * Starts every service in this process, and waits until they can decide. Returns the URL of each one's health and metrics.
+ * Starts every service that Envoy asks, and the writer, in this process, and waits until they can decide. Returns the URL of each one's health and metrics.
  * They end in the opposite order: the writer after the collector, so that it stores what that still brought in.
  */
 export async function startServices(
@@ -19,7 +21,7 @@ export async function startServices(
   settings: Record<ServiceName, Record<string, string>>,
   closers: Closers,
   loggerOf: (service: string) => Logger,
-): Promise<Record<ServiceName, string>> {
+): Promise<Record<Exclude<ServiceName, 'reconciler'>, string>> {
   const environment = (service: ServiceName) => ({ ...config.environment, ...settings[service] });
 
   const authz = await startAuthzService(readAuthzConfig(environment('authz')), { log: loggerOf('authz') });
@@ -38,4 +40,17 @@ export async function startServices(
     collector: `http://${collector.adminAddress}`,
     writer: `http://${writer.adminAddress}`,
   };
+}
+
+/** As {@link startServices}, of the one that stands beside a running Envoy. */
+export async function startReconcilerHere(
+  config: StandaloneConfig,
+  settings: Record<string, string>,
+  closers: Closers,
+  loggerOf: (service: string) => Logger,
+): Promise<{ reconciler: string }> {
+  const environment = { ...config.environment, ...settings };
+  const reconciler = await startReconciler(readReconcilerConfig(environment), { log: loggerOf('reconciler') });
+  closers.add('reconciler', () => reconciler.close());
+  return { reconciler: `http://${reconciler.adminAddress}` };
 }

@@ -74,7 +74,7 @@ test('what every part takes is read in one go, and good settings pass', () => {
 });
 
 test('each service listens on a socket of its own and knows the one database, whatever the user has set for it', () => {
-  const settings = serviceSettings({ dataFolder: '/data', redisUrl: undefined }, 'postgres://db', '/run');
+  const settings = serviceSettings({ dataFolder: '/data', redisUrl: undefined }, 'postgres://db', '/run', 'here');
   expect(settings).toMatchObject({
     authz: {
       AUTHZ_LISTEN: 'unix:/run/authz.sock',
@@ -85,7 +85,8 @@ test('each service listens on a socket of its own and knows the one database, wh
     ratelimit: { RATELIMIT_LISTEN: 'unix:/run/ratelimit.sock', RATELIMIT_STORE: 'memory', DATA_DIR: '/data' },
     collector: { COLLECTOR_LISTEN: 'unix:/run/collector.sock', DATA_DIR: '/data' },
     writer: { DATABASE_URL: 'postgres://db', DATA_DIR: '/data' },
+    reconciler: { USAGE_FILE: '/data/envoy/usage.jsonl', USAGE_NODE_ID: 'here', DATA_DIR: '/data' },
   });
-  const withRedis = serviceSettings({ dataFolder: '/data', redisUrl: 'redis://redis' }, 'postgres://db', '/run');
+  const withRedis = serviceSettings({ dataFolder: '/data', redisUrl: 'redis://redis' }, 'postgres://db', '/run', 'here');
   expect(withRedis.ratelimit['RATELIMIT_STORE']).toBe('redis');
 });

@@ -1,4 +1,4 @@
-import type { EndedRequest } from '../src/collector/usage-event.js';
+import type { EndedRequest } from '../src/usage-event.js';
 
 export const ORGANIZATION_ID = '018f3a2e-0000-7000-8000-000000000001';
 export const KEY_ID = '018f3a2e-0000-7000-8000-000000000002';

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { readConfig as readCollectorConfig } from '../src/collector/config.js';
+import { readConfig as readReconcilerConfig } from '../src/reconciler/config.js';
 import { readConfig as readWriterConfig } from '../src/writer/config.js';
 
 test('settings of Kafka that do not fit are told together with every other mistake, each once', () => {
@@ -20,7 +21,7 @@ test('settings of Kafka that do not fit are told together with every other mista
       return String(error);
     }
   };
-  const messages = [messageOf(() => readCollectorConfig(wrong)), messageOf(() => readWriterConfig(wrong))];
+  const messages = [readCollectorConfig, readWriterConfig, readReconcilerConfig].map((read) => messageOf(() => read(wrong)));
   for (const message of messages) {
     for (const name of ['KAFKA_BROKERS must', 'KAFKA_SASL_USERNAME and', 'KAFKA_TLS is false', 'KAFKA_TLS_CA_FILE: ']) {
       expect(message.split(`  ${name}`)).toHaveLength(2);
@@ -55,4 +56,13 @@ test('usage goes to its own database where there is one, else to the common one'
   expect(readWriterConfig(common).databaseUrl).toBe('postgres://db/common');
   expect(readWriterConfig({ ...common, USAGE_DATABASE_URL: 'postgres://db/usage' }).databaseUrl).toBe('postgres://db/usage');
   expect(() => readWriterConfig({})).toThrow(/DATABASE_URL is required/);
+});
+
+test('a reconciler without a file log and without Envoy has nothing to compare, and says so', () => {
+  const common = { DATABASE_URL: 'postgres://db/common' };
+  expect(() => readReconcilerConfig(common)).toThrow(/USAGE_FILE or ENVOY_ADMIN_URL is required/);
+  expect(readReconcilerConfig({ ...common, USAGE_FILE: '/u', USAGE_DATABASE_URL: 'postgres://db/usage' })).toMatchObject({
+    databaseUrl: 'postgres://db/usage',
+    nodeId: 'gateway-1',
+  });
 });

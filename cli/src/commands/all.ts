@@ -30,6 +30,7 @@ import { planList } from './plan-list.js';
 import { planSet } from './plan-set.js';
 import { usageDeadLettersList } from './usage-dead-letters-list.js';
 import { usageDeadLettersReplay } from './usage-dead-letters-replay.js';
+import { usageReconcile } from './usage-reconcile.js';
 import { usageShow } from './usage-show.js';
 import { usageTail } from './usage-tail.js';
 
@@ -60,6 +61,7 @@ export const COMMANDS: readonly Command[] = [
   countersExplain,
   usageShow,
   usageTail,
+  usageReconcile,
   usageDeadLettersList,
   usageDeadLettersReplay,
   migrateUp,

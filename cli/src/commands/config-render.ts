@@ -32,6 +32,11 @@ export const configRender: Command = {
     authz: { ...ADDRESS, describe: 'An authz-service: host:port or unix:/path. May be repeated, as the next two.' },
     ratelimit: { ...ADDRESS, describe: 'A ratelimit-service.' },
     usage: { ...ADDRESS, describe: 'A usage collector.' },
+    'usage-file': {
+      type: 'string',
+      value: 'PATH',
+      describe: 'A file on the disk of the gateway that gets every usage entry too, for the reconciler; its folder must exist.',
+    },
     ...TLS_OPTIONS,
   },
   formats: ['table', 'json'],
@@ -48,6 +53,7 @@ export const configRender: Command = {
       authz: addressesArgument(args, 'authz'),
       ratelimit: addressesArgument(args, 'ratelimit'),
       usage: addressesArgument(args, 'usage'),
+      accessLogFile: textArgument(args, 'usage-file'),
       ...tlsArguments(args),
     };
     const config = renderEnvoyConfig(options);

@@ -9,7 +9,7 @@ const QUIT_DEADLINE_MS = 5_000;
 const LOOK_AGAIN_MS = 20;
 const STOP_STEPS = [{ signal: 'SIGTERM', waitMs: 5_000 }] as const;
 /** Entries still unwritten when Envoy exits are lost, so the file log, our second record of usage, is flushed often. */
-const FILE_FLUSH_MS = 1_000;
+const FILE_FLUSH_MS = 200;
 
 export type EnvoyOptions = {
   binary: string;

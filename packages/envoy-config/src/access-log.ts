@@ -35,12 +35,33 @@ const USAGE_STREAM = `# Usage, by gRPC: each finished request as one entry on a 
     additional_response_headers_to_log: [ grpc-status ]
     additional_response_trailers_to_log: [ grpc-status ]`;
 
+/** What a path must not hold where it is written to a disk: a key of ours, put there by mistake. Of the whole `:path`. */
+const KEY_IN_PATH = '[^?]*(?i:sk_(live|test)_[a-z0-9]).*';
+
 function usageFile(path: string): string {
-  return `# The same entries in a file: it survives a collector that is away for long, and a stop of Envoy, which loses the
-# stream's last buffer. Move the file away, then POST /reopen_logs.
+  return `# The same entries in a file, one JSON object a line: the second witness. What the stream loses (a collector that was killed,
+# Envoy's last buffer) the reconciler finds here. To rotate it, rename it, then POST /reopen_logs.
 - name: usage-file
-  filter: *has_organization
-  typed_config:
+  filter:
+    and_filter:
+      filters:
+      - *has_organization
+      - header_filter:
+          header: { name: ":path", string_match: { safe_regex: { regex: '${KEY_IN_PATH}' } }, invert_match: true }
+${fileLogger(path, '%PATH(NQ:PATH):1024%')}
+# A caller who puts a key into the path by mistake must not find it on our disk.
+- name: usage-file-without-path
+  filter:
+    and_filter:
+      filters:
+      - *has_organization
+      - header_filter: { header: { name: ":path", string_match: { safe_regex: { regex: '${KEY_IN_PATH}' } } } }
+${fileLogger(path, '')}`;
+}
+
+/** What strangers send is cut well above what an event keeps of it, so that no line is longer than a few kilobytes. */
+function fileLogger(path: string, pathFormat: string): string {
+  return `  typed_config:
     "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
     path: ${quoted(path)}
     log_format:
@@ -51,17 +72,22 @@ function usageFile(path: string): string {
         key_id: "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:key_id)%"
         environment: "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:environment)%"
         decision: "%DYNAMIC_METADATA(envoy.filters.http.ratelimit:decision)%"
+        limit: "%DYNAMIC_METADATA(envoy.filters.http.ratelimit:limit)%"
         units: "%DYNAMIC_METADATA(tollgate:units)%"
         route: "%ROUTE_NAME%"
-        method: "%REQ(:METHOD)%"
-        path: "%PATH(NQ)%"
+        method: "%REQ(:METHOD):16%"
+        path: "${pathFormat}"
+        protocol: "%PROTOCOL%"
+        request_id: "%REQ(X-REQUEST-ID):256%"
         status_code: "%RESPONSE_CODE%"
         details: "%RESPONSE_CODE_DETAILS%"
         flags: "%RESPONSE_FLAGS%"
         first_byte_ms: "%RESPONSE_DURATION%"
+        sent_ns: "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:ns)%"
         duration_ms: "%DURATION%"
         request_bytes: "%BYTES_RECEIVED%"
         response_bytes: "%BYTES_SENT%"
         content_type: "%REQ(CONTENT-TYPE):16%"
-        grpc_status: "%GRPC_STATUS_NUMBER%"`;
+        grpc_status: "%TRAILER(GRPC-STATUS):8%"
+        grpc_status_header: "%RESP(GRPC-STATUS):8%"`;
 }

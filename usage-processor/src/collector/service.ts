@@ -11,6 +11,7 @@ import { grpcServing } from '@tollgate/service-kit/grpc-settings';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { createMetrics, type Metrics } from '@tollgate/service-kit/metrics';
 import { VERSION } from '@tollgate/service-kit/version';
+import { AUTHZ_NAMESPACE } from '../usage-event.js';
 import { appendUntilDone } from './append-until-done.js';
 import type { CollectorConfig } from './config.js';
 import { accessLogMethod } from './grpc/access-log.js';
@@ -38,7 +39,7 @@ const CLOSE_GRACE_MS = 3000;
 /** For one more try of what was refused. */
 const FINISH_MS = 1000;
 /** More than one once something before authorization can tell the identity too. */
-const IDENTITY_NAMESPACES = ['envoy.filters.http.ext_authz'];
+const IDENTITY_NAMESPACES = [AUTHZ_NAMESPACE];
 
 /** From this share of the spool on, others should get what comes. */
 const NEARLY_FULL = 0.9;

@@ -15,7 +15,7 @@ import {
 
 export const SETTINGS = {
   adminListen: field('ADMIN_LISTEN', listenAddress(), { default: '127.0.0.1:9104', describe: 'Health and /metrics over HTTP.' }),
-  dataDir: field('DATA_DIR', text(), { default: '.tollgate', describe: 'The event log lies in its folder events.' }),
+  dataDir: field('DATA_DIR', text(), { default: '.tollgate', describe: 'The event log lies in its folders events and replays.' }),
   databaseUrl: secretField('USAGE_DATABASE_URL', url('postgres', 'postgresql'), {
     describe: 'PostgreSQL with the usage tables; DATABASE_URL where it is not set.',
   }),

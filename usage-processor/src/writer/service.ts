@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventLogReader } from '@tollgate/event-log/event-log';
 import { createFileEventLogReader } from '@tollgate/event-log/file/file-event-log-reader';
 import { createKafkaEventLogReader } from '@tollgate/event-log/kafka/kafka-event-log-reader';
 import { createKafkaEventLogWriter } from '@tollgate/event-log/kafka/kafka-event-log-writer';
 import { usageTopics } from '@tollgate/event-log/kafka/kafka-topics';
+import { readTogether } from '@tollgate/event-log/read-together';
 import { recordKeyUse } from '@tollgate/postgres/api-keys';
 import { pruneChanges } from '@tollgate/postgres/changes/read-changes';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
@@ -99,14 +101,16 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
   };
 }
 
+/** What the collector has, and what the reconciler gives it once more: a file log has one writing process, so these are two. */
 function openReader(config: WriterConfig, log: Logger): EventLogReader {
   const onProblem = (problem: string, err: unknown) => log.warn({ err }, `event log: ${problem}`);
   const { kafka: connection, kafkaTopic: topic, batchEvents: maxBatch } = config;
-  if (connection === undefined) {
-    return createFileEventLogReader({ folder: join(config.dataDir, 'events'), group: GROUP, onProblem });
-  }
-  // Topics of several gateways may lie in one Kafka, and a group reads one topic.
-  return createKafkaEventLogReader({ connection, topic, group: `${GROUP}.${topic}`, maxBatch, onProblem });
+  const folders = ['events', 'replays'].map((name) => join(config.dataDir, name));
+  const fileReader = (folder: string) => createFileEventLogReader({ folder, group: GROUP, onProblem });
+  if (connection === undefined) return readTogether(folders.map(fileReader));
+  // Topics of several gateways may lie in one Kafka, and a group reads one topic. What files held before Kafka came is stored too.
+  const kafka = createKafkaEventLogReader({ connection, topic, group: `${GROUP}.${topic}`, maxBatch, onProblem });
+  return readTogether([kafka, ...folders.filter((folder) => existsSync(folder)).map(fileReader)]);
 }
 
 /** Copies of dead letters, for whoever follows the topic; the table has them all, whether the copy succeeds or not. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { usageEventFrom } from '../../src/collector/usage-event.js';
+import { usageEventFrom } from '../../src/usage-event.js';
 import { judgeBatch, storeBatch } from '../../src/writer/store-batch.js';
 import { anEndedRequest } from '../an-ended-request.js';
 

@@ -1,8 +1,8 @@
 import type { UsageEvent } from '@tollgate/domain/usage-event';
 import { StreamAccessLogsMessage, StreamAccessLogsResponse } from '@tollgate/protos/envoy/service/accesslog/v3/als';
 import { clientStreamMethod, GRPC_STATUS, GrpcError, type GrpcMethod } from '@tollgate/service-kit/grpc';
+import { type UsageEventSettings, usageEventFrom } from '../../usage-event.js';
 import type { Stage } from '../metrics.js';
-import { type UsageEventSettings, usageEventFrom } from '../usage-event.js';
 import { endedRequestFrom } from './ended-request.js';
 
 export interface AccessLogOptions {

@@ -1,6 +1,6 @@
 import { RequestMethod } from '@tollgate/protos/envoy/config/core/v3/base';
 import { type AccessLogCommon, AccessLogType, type HTTPAccessLogEntry } from '@tollgate/protos/envoy/data/accesslog/v3/accesslog';
-import type { EndedRequest } from '../usage-event.js';
+import type { EndedRequest } from '../../usage-event.js';
 
 const SWITCHING_PROTOCOLS = 101;
 
@@ -25,7 +25,10 @@ export function endedRequestFrom(entry: HTTPAccessLogEntry, nodeId: string): End
     upstreamAnswered: common?.timeToFirstUpstreamRxByte !== undefined,
     cutByUpstream: statusCode !== SWITCHING_PROTOCOLS && wasCutByUpstream(common),
     grpcStatus: grpcStatusOf(entry),
-    responseTimeMs: millisOf(common?.timeToLastDownstreamTxByte ?? common?.duration),
+    // To the microsecond, which is all that Envoy knows; where nothing was sent, to the millisecond, as its file log has it.
+    responseTimeMs: common?.timeToLastDownstreamTxByte
+      ? millisOf(common.timeToLastDownstreamTxByte)
+      : Math.floor(millisOf(common?.duration)),
     requestBytes: request?.requestBodyBytes ?? 0,
     responseBytes: response?.responseBodyBytes ?? 0,
   };
@@ -61,6 +64,5 @@ function microsOf(time: SecondsAndNanos | undefined): bigint | undefined {
 }
 
 function millisOf(duration: SecondsAndNanos | undefined): number {
-  // To the microsecond, which is all that Envoy knows.
   return duration === undefined ? 0 : Math.round(duration.seconds * 1e6 + duration.nanos / 1000) / 1000;
 }

@@ -2,7 +2,7 @@ import { AccessLogType, HTTPAccessLogEntry } from '@tollgate/protos/envoy/data/a
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { endedRequestFrom } from '../../../src/collector/grpc/ended-request.js';
-import { usageEventFrom } from '../../../src/collector/usage-event.js';
+import { usageEventFrom } from '../../../src/usage-event.js';
 import { anEntry, type EntryChanges } from '../an-entry.js';
 
 const SETTINGS = { path: 'full', identityNamespaces: ['envoy.filters.http.ext_authz'] } as const;

@@ -1,8 +1,8 @@
 import { parseUsageEvent } from '@tollgate/domain/usage-event';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type EndedRequest, type UsageEventSettings, usageEventFrom } from '../../src/collector/usage-event.js';
-import { anEndedRequest, identity, KEY_ID, ORGANIZATION_ID } from '../an-ended-request.js';
+import { type EndedRequest, type UsageEventSettings, usageEventFrom } from '../src/usage-event.js';
+import { anEndedRequest, identity, KEY_ID, ORGANIZATION_ID } from './an-ended-request.js';
 
 const SETTINGS: UsageEventSettings = { path: 'full', identityNamespaces: ['envoy.filters.http.ext_authz'] };
 
@@ -47,9 +47,9 @@ test('an event tells which limit in shadow mode would have denied its request, a
   expect(limiterSaid({ decision: 'limited', limit: 'day' })).toBeUndefined();
 });
 
-test('a key that its caller put into the path is not kept', () => {
+test('a path with a key in it, put there by mistake, is not kept', () => {
   const key = 'sk_live_c5z72vzbbd3m1hf5fmomejqhggp8s23o';
-  expect(eventOf({ path: `/v1/${key}/orders` }).path).toBe('/v1/sk_live_***/orders');
+  expect(eventOf({ path: `/v1/${key}/orders` }).path).toBe('');
   expect(eventOf({ path: `/${'x'.repeat(495)}/${key.toUpperCase()}` }).path).not.toMatch(/C5Z7/i);
 });
 
