@@ -51,6 +51,7 @@ export function createFileEventLogReader(options: FileEventLogReaderOptions): Ev
     },
     lag: progress.lag,
     caughtUp: async () => {
+      await openLogFolder(options.folder); // which a reader may be asked about before anything made it
       const goal = await endOfLog(options.folder);
       while (!progress.hasReached(goal)) {
         if (hasEnded || closing.signal.aborted) throw new Error('reading ended before it caught up');

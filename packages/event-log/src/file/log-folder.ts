@@ -4,7 +4,7 @@
  *   log-id                        a UUID, made once with the log
  *   00000000000000000000.log      segments, named by the offset of their first record
  *   consumed-<group>              how far a group of readers has stored (advisory; the database's offset is the truth)
- *   writer.lock                   who writes
+ *   writer-0000000001.lock        who writes; the highest number counts
  *
  * An offset is a position in the log's bytes, headers of segments not counted: offset − base + header = place in the file.
  */

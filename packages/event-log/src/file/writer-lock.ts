@@ -4,7 +4,7 @@
  * share the folder between containers or machines that each write.
  */
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, unlink } from 'node:fs/promises';
+import { readdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kill, pid } from 'node:process';
 import { createWhole, hasCode, readIfThere } from './log-folder.js';
@@ -15,18 +15,56 @@ export interface WriterLock {
   release(): Promise<void>;
 }
 
-/** Takes the lock, also over from a process that is gone. Throws {@link EventLogInUse} where a live writer has it. */
+const LOCK_NAME = /^writer-(\d{10})\.lock$/;
+const RELEASED = 'released\n';
+
+/**
+ * Takes the lock, also over from a process that is gone. Throws {@link EventLogInUse} where a live writer has it.
+ *
+ * Whoever made the file with the highest number has the lock. Numbers only grow and nobody removes a higher one than his own,
+ * so that however many find the same stale lock at once, and however late, one of them gets the next number.
+ */
 export async function takeWriterLock(folder: string): Promise<WriterLock> {
-  const path = join(folder, 'writer.lock');
   const mine = `${pid} ${await startTimeOf(pid)}\n`;
-  while (!(await createWhole(path, mine))) {
-    const theirs = await readIfThere(path);
+  for (;;) {
+    const last = (await lockNumbers(folder)).at(-1) ?? 0;
+    const theirs = last === 0 ? RELEASED : await readIfThere(lockPath(folder, last));
     if (theirs === undefined) continue;
-    if (await isAlive(theirs))
+    if (theirs !== RELEASED && (await isAlive(theirs)))
       throw new EventLogInUse(`process ${theirs.split(' ')[0]} already writes the event log in ${folder}`);
-    await removeStale(path, theirs);
+    const path = lockPath(folder, last + 1);
+    if (!(await createWhole(path, mine))) continue;
+    const numbers = await lockNumbers(folder);
+    if (numbers.at(-1) === last + 1) {
+      for (const number of numbers.slice(0, -1)) await removeIfThere(lockPath(folder, number));
+      return { release: () => replaceWhole(path, RELEASED) };
+    }
+    await removeIfThere(path); // made so late that its number was given out and cleaned up meanwhile
   }
-  return { release: () => unlink(path) };
+}
+
+function lockPath(folder: string, number: number): string {
+  return join(folder, `writer-${String(number).padStart(10, '0')}.lock`);
+}
+
+/** Lowest first. */
+async function lockNumbers(folder: string): Promise<number[]> {
+  return (await readdir(folder))
+    .flatMap((name) => LOCK_NAME.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+async function replaceWhole(path: string, content: string): Promise<void> {
+  const draft = `${path}.${randomUUID()}`;
+  await writeFile(draft, content);
+  await rename(draft, path);
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  });
 }
 
 async function isAlive(owner: string): Promise<boolean> {
@@ -38,19 +76,6 @@ async function isAlive(owner: string): Promise<boolean> {
     if (!hasCode(error, 'EPERM')) return false;
   }
   return startTime === (await startTimeOf(Number(ownerPid)));
-}
-
-/** Two processes may find the same stale lock: whoever renames a lock that is no longer the stale one puts it back. */
-async function removeStale(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return;
-    throw error;
-  }
-  if ((await readFile(aside, 'utf8')) !== stale) await createWhole(path, await readFile(aside, 'utf8'));
-  await unlink(aside);
 }
 
 /** Boot and clock ticks since then at which the process started; `-` on systems without /proc, where the pid must do. */

@@ -2,10 +2,11 @@ import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EventLogFull } from '../../src/event-log.js';
+import { createFileEventLogReader } from '../../src/file/file-event-log-reader.js';
 import { openFileEventLogWriter } from '../../src/file/file-event-log-writer.js';
 import { listSegments, openLogFolder, readConsumed, segmentPath, writeConsumed } from '../../src/file/log-folder.js';
 import { applyRetention } from '../../src/file/retention.js';
-import { EventLogInUse } from '../../src/file/writer-lock.js';
+import { EventLogInUse, takeWriterLock } from '../../src/file/writer-lock.js';
 import { anEvent, eventsFrom } from '../an-event.js';
 import { aFolder, readLog, requestIds } from './a-log-folder.js';
 
@@ -15,16 +16,16 @@ test('a second writer of a live log is refused, and may write when the first has
   await expect(openFileEventLogWriter({ folder })).rejects.toThrow(EventLogInUse);
   await first.close();
   await (await openFileEventLogWriter({ folder })).close();
-  expect(await readdir(folder)).not.toContain('writer.lock');
 });
 
 test('a lock whose process is gone is taken over, also when its pid is in use again', async () => {
   const folder = await aFolder();
   await openLogFolder(folder);
-  for (const stale of [`${process.pid} other-boot:1\n`, '999999999 x:1\n', 'nonsense', '']) {
-    await writeFile(join(folder, 'writer.lock'), stale);
+  const left = [`${process.pid} other-boot:1\n`, '999999999 x:1\n', 'nonsense', ''];
+  for (const [time, stale] of left.entries()) {
+    await writeFile(join(folder, `writer-000000001${2 * time}.lock`), stale);
     const writer = await openFileEventLogWriter({ folder });
-    expect(await readFile(join(folder, 'writer.lock'), 'utf8')).toContain(`${process.pid} `);
+    expect(await readFile(join(folder, `writer-000000001${2 * time + 1}.lock`), 'utf8')).toContain(`${process.pid} `);
     await writer.close();
   }
 });
@@ -32,11 +33,14 @@ test('a lock whose process is gone is taken over, also when its pid is in use ag
 test('of many writers that find a stale lock at once exactly one gets the log', async () => {
   const folder = await aFolder();
   await openLogFolder(folder);
-  await writeFile(join(folder, 'writer.lock'), '999999999 x:1\n');
-  const results = await Promise.allSettled(Array.from({ length: 8 }, () => openFileEventLogWriter({ folder })));
-  const opened = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  expect(opened).toHaveLength(1);
-  await opened[0]?.close();
+  for (let time = 1; time <= 50; time++) {
+    await writeFile(join(folder, `writer-${String(time * 10).padStart(10, '0')}.lock`), '999999999 x:1\n');
+    const results = await Promise.allSettled(Array.from({ length: 8 }, () => takeWriterLock(folder)));
+    const taken = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(taken).toHaveLength(1);
+    expect((await readdir(folder)).filter((name) => name.endsWith('.lock'))).toHaveLength(1);
+    await taken[0]?.release();
+  }
 });
 
 test('a log that holds too much unread rejects with EventLogFull until it is read', async () => {
@@ -94,4 +98,15 @@ test('segments are deleted only when every group has stored them and they are ol
   await writeConsumed(folder, 'slow', logId, (bases[4] ?? 0n) + 10n);
   await applyRetention(folder, logId, { keepMs: 1e9, keepBytes: 100 }, Date.now());
   expect(await listSegments(folder)).toEqual(bases.slice(4));
+});
+
+test('a reader may be asked whether it has caught up before anything has made the folder of its log', async () => {
+  const reader = createFileEventLogReader({ folder: join(await aFolder(), 'later'), group: 'test', pollMs: 5 });
+  const caughtUp = reader.caughtUp();
+  void reader.run(
+    async () => undefined,
+    async () => {},
+  );
+  await caughtUp;
+  await reader.close();
 });
