@@ -23,7 +23,7 @@ export async function takePlaces(
   for (const place of places) {
     const range = ranges.get(place.partition);
     if (place.position === -1n) place.position = range?.low ?? 0n;
-    else await requireInRange(needs, place.partition, place.position, range);
+    else await requireInRange(needs, { logId, partition: place.partition, offset: place.position }, range);
     place.high = range?.high ?? place.position;
   }
   return isCurrent() ? { logId, places } : undefined;

@@ -2,7 +2,7 @@ import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import type { LogRecord } from '../event-log.js';
 import { findStored } from './assignment.js';
 import type { Place } from './places.js';
-import { requireInRange } from './range.js';
+import { requireInRange, requireSameTopic } from './range.js';
 import { FIRST_PAUSE_MS, type ReadingNeeds } from './reading-needs.js';
 
 /** How often Kafka hears of a member whose batch is being stored; it is told less often where that suffices. */
@@ -22,9 +22,9 @@ export function createBatchStoring(
     const place = places.of(batch.partition);
     const isOver = () => closing.aborted || !isRunning() || isStale() || places.of(batch.partition) !== place;
     if (place === undefined || logId === undefined || isOver()) return;
-    if (!(await isAtPlace(place, batch.messages))) return;
+    if (!(await isAtPlace(place, logId, batch.messages))) return;
     // Asked after the fetch: offsets that fit by chance in a topic that was deleted and made again would be taken for its own.
-    if ((await questions.facts()).id !== logId) throw new Error(`the topic ${settings.topic} was made anew`);
+    await requireSameTopic(needs, logId);
     place.high = larger(place.high, BigInt(batch.highWatermark));
     for (let from = 0; from < batch.messages.length; from += settings.maxBatch) {
       if (isOver()) return;
@@ -35,12 +35,13 @@ export function createBatchStoring(
   };
 
   /** False where these records are not what comes next: then it is fetched again from the right place. */
-  const isAtPlace = async (place: Place, messages: readonly KafkaMessage[]): Promise<boolean> => {
+  const isAtPlace = async (place: Place, logId: string, messages: readonly KafkaMessage[]): Promise<boolean> => {
     const first = BigInt(messages[0]?.offset ?? -1);
     if (first === place.position || (first > place.position && first === place.holeEnd)) return true;
     place.holeEnd = first;
     // kafkajs goes on somewhere else by itself where the offset is gone.
-    await requireInRange(needs, place.partition, place.position, (await questions.ranges()).get(place.partition));
+    const range = (await questions.ranges()).get(place.partition);
+    await requireInRange(needs, { logId, partition: place.partition, offset: place.position }, range);
     seek(place);
     return false;
   };
@@ -78,7 +79,7 @@ export function createBatchStoring(
     const stored = await findStored(needs, logId, place.partition, isCurrent);
     if (!isCurrent()) return;
     const range = (await questions.ranges()).get(place.partition);
-    if (stored !== undefined) await requireInRange(needs, place.partition, stored, range);
+    if (stored !== undefined) await requireInRange(needs, { logId, partition: place.partition, offset: stored }, range);
     place.position = stored ?? range?.low ?? 0n;
     seek(place);
   };

@@ -3,7 +3,7 @@ import { takePlaces } from './assignment.js';
 import { createBatchStoring } from './batch-storing.js';
 import { within } from './deadline.js';
 import { FEW_RETRIES } from './kafka-client.js';
-import { requireInRange } from './range.js';
+import { requireInRange, TopicMadeAnew } from './range.js';
 import type { ReaderSettings, ReadingNeeds } from './reading-needs.js';
 
 /** Large, since a fetch costs a round trip, and bounded: fetched records are several times as large in memory. */
@@ -110,13 +110,15 @@ function createMember(needs: ReadingNeeds, consumer: Consumer, fail: (error: unk
   const lookAround = async () => {
     const mine = turn;
     const looked = await Promise.all([questions.ranges(), questions.facts()]).catch(() => undefined);
-    if (looked === undefined || mine !== turn || logId === undefined) return;
+    const read = logId;
+    if (looked === undefined || mine !== turn || read === undefined) return;
     const [ranges, { id }] = looked;
-    if (id !== logId) return fail(new Error(`the topic ${topic} was made anew`));
+    if (id !== read) return fail(new TopicMadeAnew(`the topic ${topic} was made anew`));
     for (const place of places.all() ?? []) {
-      const range = ranges.get(place.partition);
+      const { partition, position: offset } = place;
+      const range = ranges.get(partition);
       if (range !== undefined && range.high > place.high) place.high = range.high;
-      await requireInRange(needs, place.partition, place.position, range).catch(fail);
+      await requireInRange(needs, { logId: read, partition, offset }, range).catch(fail);
     }
   };
   const tellKafka = async () => {
