@@ -1,0 +1,49 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Random } from '../../test/fuzz/random.js';
+import type { Part, Pipeline } from './pipeline.js';
+
+export const FAULTS = ['collector', 'writer', 'broker', 'database', 'rebalance', 'zombie'] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** Longer than Kafka waits for a silent member of the group, so that its partitions go to another. */
+const ZOMBIE_MS = 12_000;
+
+/** Does one kind of harm, at a moment of chance, and mends it. */
+export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Promise<void> {
+  const writer = random.pick(pipeline.writers.slice(0, 2));
+  await delay(random.below(1500));
+  switch (fault) {
+    case 'collector':
+      return killed(pipeline.collector, random);
+    case 'writer':
+      return killed(writer, random);
+    case 'broker':
+      await pipeline.kafka.kill();
+      await delay(random.below(2000));
+      return pipeline.kafka.start();
+    case 'database':
+      await pipeline.database.kill();
+      await delay(random.below(1000));
+      return pipeline.database.start();
+    case 'rebalance':
+      return joinAndLeave(pipeline.writers.at(-1) as Part, random);
+    case 'zombie':
+      writer.signal('SIGSTOP');
+      await delay(ZOMBIE_MS);
+      writer.signal('SIGCONT');
+  }
+}
+
+async function killed(part: Part, random: Random): Promise<void> {
+  await part.kill();
+  await delay(random.below(500));
+  await part.start();
+}
+
+async function joinAndLeave(guest: Part, random: Random): Promise<void> {
+  for (let times = 0; times < 3; times++) {
+    await guest.start();
+    await delay(500 + random.below(1500));
+    await (random.chance(0.5) ? guest.stop() : guest.kill());
+  }
+}
