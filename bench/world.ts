@@ -210,7 +210,8 @@ export async function startService(
   };
 }
 
-async function startProgram(
+/** A program in a process of its own, once its log matches `ready`; ended with the others. */
+export async function startProgram(
   folder: string,
   closers: Closers,
   name: string,

@@ -4,6 +4,7 @@
  * - `overload`: what authz does with more calls than it can serve
  * - `key-memory`: what a cached key takes
  * - `ledger`: what storing usage costs beside a bare COPY; `[--rounds 20] [--stored 1000000]`
+ * - `decisions`: what a rate-limit decision costs beside envoyproxy/ratelimit; `[--rounds 5] [--seconds 4]`, RATELIMIT_PEER
  * - `kafka-away`: what the collector does while Kafka is away; `[--seconds 1800]`
  */
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import esbuild from 'esbuild';
 import { build } from './build.mjs';
 import { bundleOptions, DIST, ROOT } from './bundle-options.mjs';
 
-const BENCHES = ['gateway', 'overload', 'key-memory', 'ledger', 'kafka-away'];
+const BENCHES = ['gateway', 'overload', 'key-memory', 'ledger', 'decisions', 'kafka-away'];
 /** Programs that a bench starts. */
 const HELPERS = ['check-driver'];
 

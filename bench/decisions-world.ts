@@ -1,0 +1,171 @@
+/**
+ * One Envoy that asks a rate limiter for each request, through a listener of its own for every question: the same rules at
+ * envoyproxy/ratelimit and at ratelimit-service, and organizations with one limit more each. All count in one Redis.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startPostgres } from '@tollgate/embedded/embedded-postgres';
+import { findEnvoy } from '@tollgate/embedded/envoy-binary';
+import { startEnvoy } from '@tollgate/embedded/envoy-process';
+import { freePort } from '@tollgate/embedded/free-port';
+import { createApiKey } from '@tollgate/postgres/api-keys';
+import { type Database, openDatabase } from '@tollgate/postgres/database';
+import { setLimits } from '@tollgate/postgres/limits';
+import { migrateUp } from '@tollgate/postgres/migrate';
+import { createOrganization } from '@tollgate/postgres/organizations';
+import { setPlan } from '@tollgate/postgres/plans';
+import { findRedisServer } from '@tollgate/testing/redis-server';
+import { cacheFolder } from '@tollgate/testing/run-environment';
+import { until } from '@tollgate/testing/until';
+import { asked, decisionsConfig, type Organizations, type Question } from './decisions-config.js';
+import { upstreamConfig } from './envoy-alone.js';
+import { type Closers, STORE_TIMEOUT, startProgram, startService } from './world.js';
+
+export interface DecisionsWorld {
+  questions: readonly (Question & { url: string; limiterPid: number })[];
+  redisPid: number;
+  adminUrl: string;
+  folder: string;
+  versions: string;
+  close(): Promise<void>;
+}
+
+export interface DecisionsOptions {
+  folder: string;
+  root: string;
+  /** The server of envoyproxy/ratelimit; without it only ours is asked. */
+  peer: string | undefined;
+}
+
+const ACTOR = 'bench';
+const PER_MINUTE = 100_000_000;
+const READY_DEADLINE_MS = 30_000;
+const rules = (domain: string, algorithm: string): string => `domain: ${domain}
+${algorithm}descriptors:
+  - key: client
+    rate_limit: { unit: minute, requests_per_unit: ${PER_MINUTE} }
+`;
+
+export async function startDecisionsWorld(options: DecisionsOptions): Promise<DecisionsWorld> {
+  const closers: Closers = [];
+  const close = async (): Promise<void> => {
+    for (const closeNext of closers.reverse().splice(0)) await closeNext();
+  };
+  try {
+    return { ...(await startParts(options, closers)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startParts(options: DecisionsOptions, closers: Closers): Promise<Omit<DecisionsWorld, 'close'>> {
+  const { folder, root, peer } = options;
+  const search = { cacheFolder: cacheFolder(), log: (line: string) => console.info(line) };
+  const [envoyBinary, redisBinary] = await Promise.all([findEnvoy(search), findRedisServer(search)]);
+  const redisPort = await freePort();
+  const redisArgs = ['--bind', '127.0.0.1', '--port', String(redisPort), '--dir', folder, '--save', '', '--appendonly', 'no'];
+  const redis = await startProgram(folder, closers, 'redis', redisBinary.path, redisArgs, {}, /Ready to accept connections/);
+
+  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
+  closers.push(() => postgres.close());
+  await migrateUp({ url: postgres.url, folder: join(root, 'migrations') });
+  const organizations = await withDatabase(postgres.url, makeOrganizations);
+
+  const rulesFolder = join(folder, 'rules');
+  await mkdir(rulesFolder);
+  await writeFile(join(rulesFolder, 'bench.yaml'), rules('bench', ''));
+  await writeFile(join(rulesFolder, 'window.yaml'), rules('bench_window', 'algorithm: fixed_window\n'));
+  // Over TCP, as envoyproxy/ratelimit speaks nothing else.
+  const ours = await startService({ folder, root, transport: 'tcp', profileFolder: undefined }, closers, 'ratelimit', {
+    DATABASE_URL: postgres.url,
+    REDIS_URL: `redis://127.0.0.1:${redisPort}`,
+    RATELIMIT_STORE_TIMEOUT: STORE_TIMEOUT,
+    RATELIMIT_CONFIG: rulesFolder,
+  });
+  const theirs = peer === undefined ? undefined : await startPeer(folder, peer, redisPort, closers);
+
+  const upstreamPort = await freePort();
+  const start = async (name: string, configYaml: string) => {
+    const where = { binary: envoyBinary.path, folder: join(folder, name), concurrency: 1, recordIn: folder };
+    const envoy = await startEnvoy({ ...where, configYaml });
+    closers.push(() => envoy.kill());
+    return envoy;
+  };
+  await start('upstream', upstreamConfig(upstreamPort));
+  const oursPort = 'port' in ours.address ? ours.address.port : 0;
+  const questions = await Promise.all(asked(organizations, oursPort, theirs?.port).map(withPort));
+  const envoy = await start('envoy', decisionsConfig(questions, upstreamPort));
+  await until(() => areAnswered(envoy.adminUrl, questions), READY_DEADLINE_MS, 'answers of every limiter');
+  return {
+    questions: questions.map((question) => ({
+      ...question,
+      url: `http://127.0.0.1:${question.port}/v1/things`,
+      limiterPid: question.limiterPort === oursPort ? ours.pid : (theirs?.pid ?? 0),
+    })),
+    redisPid: redis.pid,
+    adminUrl: envoy.adminUrl,
+    folder,
+    versions: `Node.js ${process.version}, Envoy ${envoyBinary.version}, Redis ${redisBinary.version}`,
+  };
+}
+
+async function withPort(question: Question): Promise<Question & { port: number }> {
+  return { ...question, port: await freePort() };
+}
+
+async function areAnswered(adminUrl: string, questions: readonly (Question & { port: number })[]): Promise<boolean> {
+  for (const { port } of questions) await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(5_000) });
+  const stats = await (await fetch(`${adminUrl}/stats?filter=ratelimit.ok`, { signal: AbortSignal.timeout(5_000) })).text();
+  return questions.every(({ name }) => new RegExp(`^cluster\\.${name}\\.ratelimit\\.ok: [1-9]`, 'm').test(stats));
+}
+
+async function startPeer(folder: string, peer: string, redisPort: number, closers: Closers) {
+  const config = join(folder, 'peer', 'ratelimit', 'config');
+  await mkdir(config, { recursive: true });
+  await writeFile(join(config, 'bench.yaml'), rules('bench', ''));
+  const [port, httpPort, debugPort] = [await freePort(), await freePort(), await freePort()];
+  const env = {
+    RUNTIME_ROOT: join(folder, 'peer'),
+    RUNTIME_SUBDIRECTORY: 'ratelimit',
+    RUNTIME_WATCH_ROOT: 'false',
+    REDIS_SOCKET_TYPE: 'tcp',
+    REDIS_URL: `127.0.0.1:${redisPort}`,
+    USE_STATSD: 'false',
+    BACKEND_TYPE: 'redis',
+    ...{ HOST: '127.0.0.1', GRPC_HOST: '127.0.0.1', DEBUG_HOST: '127.0.0.1', LOG_LEVEL: 'warn' },
+    ...{ GRPC_PORT: String(port), PORT: String(httpPort), DEBUG_PORT: String(debugPort) },
+  };
+  // It says nothing when it is ready; the first answers are waited for.
+  const { pid } = await startProgram(folder, closers, 'peer', peer, [], env, /^/);
+  return { pid, port };
+}
+
+async function withDatabase<T>(url: string, work: (db: Database) => Promise<T>): Promise<T> {
+  const connection = {
+    maxConnections: 1,
+    connectTimeoutMs: 5_000,
+    statementTimeoutMs: 60_000,
+    applicationName: 'tollgate bench',
+  };
+  const db = openDatabase({ ...connection, url, onError: (error) => console.error(error) });
+  try {
+    return await work(db);
+  } finally {
+    await db.close();
+  }
+}
+
+/** One organization for each number of limits: minute and day; a month too; and a key's own minute. */
+async function makeOrganizations(db: Database): Promise<Organizations> {
+  await setPlan(db, 'bench', { perMinute: PER_MINUTE, burst: PER_MINUTE, perDay: 100_000_000_000 }, ACTOR);
+  const make = async (name: string) => {
+    const { id } = await createOrganization(db, { name, plan: 'bench', billingAnchorDay: 1 }, ACTOR);
+    const key = { organizationId: id, name: 'bench', environment: 'live', scopes: [], createdBy: ACTOR } as const;
+    return { id, keyId: (await createApiKey(db, key, ACTOR)).key.id };
+  };
+  const [day, month, key] = [await make('Day'), await make('Month'), await make('Key')];
+  for (const { id } of [month, key]) await setLimits(db, { organizationId: id }, { perMonth: 1_000_000_000_000 }, ACTOR);
+  await setLimits(db, { organizationId: key.id, keyId: key.keyId }, { perMinute: PER_MINUTE, burst: PER_MINUTE }, ACTOR);
+  return { day, month, key };
+}
