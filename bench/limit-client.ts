@@ -1,0 +1,80 @@
+/** Asks a rate limiter at a fixed rate, whatever it does: a call that is due is sent, and its time runs from when it was due. */
+import { Client, credentials } from '@grpc/grpc-js';
+import { RateLimitRequest, RateLimitResponse } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
+
+export interface Asked {
+  calls: number;
+  errors: number;
+  /** Decided without Redis, as X-RateLimit-Degraded says. */
+  degraded: number;
+  /** From when each was due to its answer, sorted. */
+  latenciesMs: number[];
+  /** When the first answer came that Redis had decided, from the beginning. */
+  firstByRedisMs: number | undefined;
+}
+
+export interface LimitClient {
+  ask(perSecond: number, seconds: number): Promise<Asked>;
+  close(): void;
+}
+
+const PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
+/** As Envoy waits for us. */
+const DEADLINE_MS = 1_000;
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+export function createLimitClient(address: string, domain: string, entries: Readonly<Record<string, string>>): LimitClient {
+  const client = new Client(address, credentials.createInsecure());
+  const message = Buffer.from(
+    RateLimitRequest.encode({
+      domain,
+      descriptors: [
+        {
+          entries: Object.entries(entries).map(([key, value]) => ({ key, value })),
+          limit: undefined,
+          hitsAddend: undefined,
+        },
+      ],
+      hitsAddend: 0,
+    }).finish(),
+  );
+  const call = (): Promise<Buffer> =>
+    new Promise((resolve, reject) => {
+      const options = { deadline: Date.now() + DEADLINE_MS };
+      client.makeUnaryRequest(PATH, asIs, asIs, message, options, (error, answer) =>
+        error === null && answer !== undefined ? resolve(answer) : reject(error),
+      );
+    });
+  return {
+    ask: async (perSecond, seconds) => {
+      const asked: Asked = { calls: 0, errors: 0, degraded: 0, latenciesMs: [], firstByRedisMs: undefined };
+      const startMs = performance.now();
+      const underWay: Promise<void>[] = [];
+      const send = (dueMs: number): void => {
+        asked.calls++;
+        const noted = call().then(
+          (answer) => {
+            asked.latenciesMs.push(performance.now() - dueMs);
+            if (isDegraded(answer)) asked.degraded++;
+            else asked.firstByRedisMs ??= performance.now() - startMs;
+          },
+          () => void asked.errors++,
+        );
+        underWay.push(noted);
+      };
+      for (let next = 0; next < perSecond * seconds; ) {
+        const dueUntil = Math.min(perSecond * seconds, Math.floor(((performance.now() - startMs) / 1000) * perSecond));
+        for (; next < dueUntil; next++) send(startMs + (next * 1000) / perSecond);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      await Promise.all(underWay);
+      asked.latenciesMs.sort((a, b) => a - b);
+      return asked;
+    },
+    close: () => client.close(),
+  };
+}
+
+function isDegraded(answer: Buffer): boolean {
+  return RateLimitResponse.decode(answer).responseHeadersToAdd.some(({ key }) => key === 'X-RateLimit-Degraded');
+}

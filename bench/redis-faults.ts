@@ -1,0 +1,103 @@
+/**
+ * How late is ratelimit while Redis is slow, stopped or dead, and when is it back? `npm run bench -- redis-faults [--rate 500]
+ * [--seconds 15] [--stopped 60]`: one instance, asked at a fixed rate. The tests hold what is decided; here are the times.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { freePort } from '@tollgate/embedded/free-port';
+import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
+import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
+import { findRedisServer } from '@tollgate/testing/redis-server';
+import { cacheFolder } from '@tollgate/testing/run-environment';
+import { startSlowProxy } from '@tollgate/testing/slow-proxy';
+import { type Asked, createLimitClient } from './limit-client.js';
+import { loadAverage, provenance } from './provenance.js';
+import { faultsReport, type Phase } from './redis-faults-report.js';
+import { writeSection } from './results-page.js';
+import { type Closers, startProgram, startService } from './world.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const RULES = 'domain: bench\ndescriptors: [ { key: client, rate_limit: { unit: minute, requests_per_unit: 100000000 } } ]\n';
+const SLOW_MS = [5, 20, 100];
+
+const { values: args } = parseArgs({
+  options: {
+    rate: { type: 'string', default: '500' },
+    seconds: { type: 'string', default: '15' },
+    stopped: { type: 'string', default: '60' },
+  },
+});
+const rate = Number(args.rate);
+const seconds = Number(args.seconds);
+
+await removeDeadRuns();
+const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
+await claimFolder(folder, process.pid);
+const loadBefore = loadAverage();
+const closers: Closers = [];
+try {
+  const redis = await findRedisServer({ cacheFolder: cacheFolder(), log: (line) => console.info(line) });
+  const phases = await measure(redis.path);
+  const report = faultsReport(phases, [
+    ...(await provenance(ROOT, `Node.js ${process.version}, Redis ${redis.version}`, 'redis-faults')),
+    ['load', `${rate} calls a second at fixed times, each phase ${seconds} s (stopped: ${args.stopped} s), one instance`],
+    ['load average before', loadBefore],
+  ]);
+  console.info(`\n${report}`);
+  await writeSection(join(ROOT, 'bench', 'results.md'), report);
+} finally {
+  for (const close of closers.reverse().splice(0)) await close();
+  await endRecordedOrphans(folder);
+  await rm(folder, { recursive: true, force: true });
+}
+process.exit();
+
+async function measure(redisPath: string): Promise<Phase[]> {
+  const port = await freePort();
+  const redisArgs = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, '--save', '', '--appendonly', 'no'];
+  const startRedis = (name: string) =>
+    startProgram(folder, closers, name, redisPath, redisArgs, {}, /Ready to accept connections/);
+  let redis = await startRedis('redis');
+  const proxy = await startSlowProxy(`redis://127.0.0.1:${port}`);
+  closers.push(() => proxy.close());
+  const rulesFile = join(folder, 'rules.yaml');
+  await writeFile(rulesFile, RULES);
+  const service = { folder, root: ROOT, transport: 'unix' as const, profileFolder: undefined };
+  const settings = { REDIS_URL: proxy.url, RATELIMIT_CONFIG: rulesFile };
+  const { address, pid } = await startService(service, closers, 'ratelimit', settings);
+  const client = createLimitClient('unix' in address ? `unix:${address.unix}` : '', 'bench', { client: 'bench' });
+  closers.push(async () => client.close());
+
+  const phases: Phase[] = [];
+  const phase = async (name: string, forSeconds = seconds): Promise<Asked> => {
+    const asked = await client.ask(rate, forSeconds);
+    phases.push({ name, ...asked, residentBytes: await residentBytes(pid) });
+    console.info(`${name}: ${asked.calls} calls, ${asked.errors} errors, ${asked.degraded} without Redis`);
+    return asked;
+  };
+  await client.ask(rate, 5);
+  await phase('Redis is well');
+  for (const slowMs of SLOW_MS) {
+    proxy.slow(slowMs);
+    await phase(`${slowMs} ms slower`);
+    proxy.slow(0);
+    await phase(`well again after ${slowMs} ms`);
+  }
+  process.kill(redis.pid, 'SIGKILL');
+  await phase('killed');
+  redis = await startRedis('redis-again');
+  await phase('started again');
+  process.kill(redis.pid, 'SIGSTOP');
+  await phase('stopped (SIGSTOP)', Number(args.stopped));
+  process.kill(redis.pid, 'SIGCONT');
+  await phase('continued');
+  return phases;
+}
+
+async function residentBytes(pid: number): Promise<number> {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes) * 1024;
+}
