@@ -5,8 +5,8 @@ import type { Part, Pipeline } from './pipeline.js';
 export const FAULTS = ['collector', 'writer', 'broker', 'database', 'rebalance', 'zombie'] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Longer than Kafka waits for a silent member of the group, so that its partitions go to another. */
-const ZOMBIE_MS = 12_000;
+/** Longer than Kafka waits for a silent member of the group (30 s), so that its partitions go to another. */
+const ZOMBIE_MS = 36_000;
 
 /** Does one kind of harm, at a moment of chance, and mends it. */
 export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Promise<void> {

@@ -4,7 +4,8 @@
  */
 import pg from 'pg';
 
-const PAUSE_MS = 300;
+/** So long that whoever is killed or stopped at a moment of chance is most likely stopped here. */
+const PAUSE_MS = 1000;
 const name = process.env.MUTANT ?? '';
 const send = pg.Client.prototype.query;
 
@@ -13,7 +14,7 @@ const MUTATIONS = {
     after: async (client, text) => {
       if (!text.includes('INSERT INTO consumer_offsets')) return;
       await send.call(client, 'COMMIT');
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await pause();
       await send.call(client, 'BEGIN');
     },
   },
@@ -21,7 +22,11 @@ const MUTATIONS = {
   'time of the consumer': {
     rewrite: (text) => onlyEvents(text, (sql) => sql.replace(/SELECT time,/, 'SELECT clock_timestamp(),')),
   },
-  'no fence': { rewrite: (text) => text.replace('WHERE o.next_offset <= $5', 'WHERE true OR o.next_offset <= $5') },
+  'no fence': {
+    // Stopped within a transaction it would be ended by the server.
+    before: async (text) => text === 'BEGIN' && pause(),
+    rewrite: (text) => text.replace('WHERE o.next_offset <= $5', 'WHERE true OR o.next_offset <= $5'),
+  },
   'hours from the input': {
     rewrite: (text) =>
       onlyEvents(text, (sql) => {
@@ -40,13 +45,20 @@ pg.Client.prototype.query = function query(config, ...rest) {
   const text = typeof config === 'string' ? config : config?.text;
   if (typeof text !== 'string') return send.call(this, config, ...rest);
   const changed = mutation.rewrite?.(text) ?? text;
-  const result = send.call(this, typeof config === 'string' ? changed : { ...config, text: changed }, ...rest);
-  if (mutation.after === undefined || typeof result?.then !== 'function') return result;
-  return result.then(async (rows) => {
-    await mutation.after(this, text);
+  const run = () => send.call(this, typeof config === 'string' ? changed : { ...config, text: changed }, ...rest);
+  // Connections of the pool are asked with promises; what takes a callback is left alone.
+  if (typeof rest.at(-1) === 'function' || (mutation.before ?? mutation.after) === undefined) return run();
+  return (async () => {
+    await mutation.before?.(text);
+    const rows = await run();
+    await mutation.after?.(this, text);
     return rows;
-  });
+  })();
 };
+
+function pause() {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}
 
 function onlyEvents(text, change) {
   if (!text.includes('INSERT INTO usage_events')) return text;
