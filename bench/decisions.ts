@@ -3,11 +3,12 @@
  * [--rounds 5] [--seconds 4]`, with RATELIMIT_PEER naming the server of envoyproxy/ratelimit, as
  * `go install github.com/envoyproxy/ratelimit/src/service_cmd@latest` builds it. What counts is CPU time per request.
  */
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { decisionInMemory } from './decision-in-memory.js';
@@ -42,6 +43,7 @@ try {
   const answered = await measure(world);
   const report = decisionsReport(answered, await decisionInMemory(), [
     ...(await provenance(ROOT, world.versions, 'decisions')),
+    ...(peer === undefined ? [] : [['envoyproxy/ratelimit', await versionOf(peer)] as const]),
     ['load', `wrk, ${CONNECTIONS} keep-alive connections through one Envoy, ${rounds} rounds of ${seconds} s each, in turns`],
     ['limits', `in one Redis over TCP, not persisted, RATELIMIT_STORE_TIMEOUT=${STORE_TIMEOUT}; nothing is ever limited`],
     ['load average before', loadBefore],
@@ -54,6 +56,12 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 process.exit();
+
+/** Of the module that Go built the program from. */
+async function versionOf(program: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('go', ['version', '-m', program]);
+  return /^\s+mod\s+\S+\s+(\S+)/m.exec(stdout)?.[1] ?? 'unknown';
+}
 
 async function measure(running: DecisionsWorld): Promise<Answered[]> {
   for (const question of running.questions) await ask(running, question, WARM_UP_SECONDS);

@@ -2,7 +2,7 @@
  * How late is ratelimit while Redis is slow, stopped or dead, and when is it back? `npm run bench -- redis-faults [--rate 500]
  * [--seconds 15] [--stopped 60]`: one instance, asked at a fixed rate. The tests hold what is decided; here are the times.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { findRedisServer } from '@tollgate/testing/redis-server';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { startSlowProxy } from '@tollgate/testing/slow-proxy';
-import { type Asked, createLimitClient } from './limit-client.js';
+import { createLimitClient } from './limit-client.js';
 import { loadAverage, provenance } from './provenance.js';
 import { faultsReport, type Phase } from './redis-faults-report.js';
 import { writeSection } from './results-page.js';
@@ -22,6 +22,7 @@ import { type Closers, startProgram, startService } from './world.js';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RULES = 'domain: bench\ndescriptors: [ { key: client, rate_limit: { unit: minute, requests_per_unit: 100000000 } } ]\n';
 const SLOW_MS = [5, 20, 100];
+const WARM_UP_SECONDS = 5;
 
 const { values: args } = parseArgs({
   options: {
@@ -65,27 +66,33 @@ async function measure(redisPath: string): Promise<Phase[]> {
   closers.push(() => proxy.close());
   const rulesFile = join(folder, 'rules.yaml');
   await writeFile(rulesFile, RULES);
-  const service = { folder, root: ROOT, transport: 'unix' as const, profileFolder: undefined };
-  const settings = { REDIS_URL: proxy.url, RATELIMIT_CONFIG: rulesFile };
-  const { address, pid } = await startService(service, closers, 'ratelimit', settings);
-  const client = createLimitClient('unix' in address ? `unix:${address.unix}` : '', 'bench', { client: 'bench' });
-  closers.push(async () => client.close());
-
   const phases: Phase[] = [];
-  const phase = async (name: string, forSeconds = seconds): Promise<Asked> => {
-    const asked = await client.ask(rate, forSeconds);
-    phases.push({ name, ...asked, residentBytes: await residentBytes(pid) });
-    console.info(`${name}: ${asked.calls} calls, ${asked.errors} errors, ${asked.degraded} without Redis`);
-    return asked;
+  const startLimiter = async (name: string, redisUrl: string) => {
+    const ownFolder = join(folder, name);
+    await mkdir(ownFolder);
+    const service = { folder: ownFolder, root: ROOT, transport: 'tcp' as const, profileFolder: undefined };
+    const settings = { REDIS_URL: redisUrl, RATELIMIT_CONFIG: rulesFile };
+    const { address, pid } = await startService(service, closers, 'ratelimit', settings);
+    const client = createLimitClient('port' in address ? `${address.host}:${address.port}` : '', 'bench', { client: 'bench' });
+    closers.push(async () => client.close());
+    await client.ask(rate, WARM_UP_SECONDS);
+    return async (phaseName: string, forSeconds = seconds): Promise<void> => {
+      const asked = await client.ask(rate, forSeconds);
+      phases.push({ name: phaseName, ...asked, residentBytes: await residentBytes(pid) });
+      console.info(`${phaseName}: ${asked.calls} calls, ${asked.errors} errors, ${asked.degraded} without Redis`);
+    };
   };
-  await client.ask(rate, 5);
+  // The way over the proxy takes time of its own, so that only what it slows goes there.
+  const phase = await startLimiter('direct', `redis://127.0.0.1:${port}`);
+  const slowed = await startLimiter('slowed', proxy.url);
   await phase('Redis is well');
+  await slowed('well, by way of a proxy');
   for (const slowMs of SLOW_MS) {
     proxy.slow(slowMs);
-    await phase(`${slowMs} ms slower`);
-    proxy.slow(0);
-    await phase(`well again after ${slowMs} ms`);
+    await slowed(`${slowMs} ms slower`);
   }
+  proxy.slow(0);
+  await slowed('well again, by way of a proxy');
   process.kill(redis.pid, 'SIGKILL');
   await phase('killed');
   redis = await startRedis('redis-again');
