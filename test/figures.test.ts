@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (file: string): Promise<string> => readFile(join(ROOT, file), 'utf8');
 
 test('docs/keys.md tells what a cached key takes as it was measured, and that is within the goal', async () => {
-  const section = (await read('bench/results.md')).split('# What does a cached key take?')[1] ?? '';
+  const section = (await read('bench/results.md')).split('# What does a cached key take?')[1]?.split(/^# /m)[0] ?? '';
   const measured = [...section.matchAll(/^\| ([\d,]+) \| (\d+) \|/gm)].map(([, keys, bytes]) => ({ keys, bytes: Number(bytes) }));
   expect(measured.map(({ keys }) => keys)).toEqual(['100,000', '1,000,000']);
   const docs = await read('docs/keys.md');
