@@ -1,14 +1,9 @@
+import type { ActionAnswer } from '@tollgate/service-kit/admin-actions';
 import { LOOK_PATH, RESET_PATH } from '../counters.js';
 import type { DegradingLimitStore } from '../degrading-limit-store.js';
 import type { StoreLimit, TakeRequest } from '../limit-store.js';
 import { look } from '../look.js';
 import { StoreUnavailable } from '../store-unavailable.js';
-
-/** A status of HTTP, and what is sent as JSON. */
-export interface ActionAnswer {
-  status: number;
-  body: unknown;
-}
 
 const MAX_LIMITS = 32;
 
