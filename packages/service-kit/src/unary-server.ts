@@ -1,19 +1,22 @@
 /**
- * gRPC for unary calls in plaintext, straight on node:http2. grpc-js runs each call through a dozen layers, which is most of
- * what a decision costs; this does the framing and nothing else. It speaks what Envoy and gRPC clients send to a unary
+ * gRPC for unary calls in plaintext, straight on our own HTTP/2. grpc-js and node:http2 run each call through a dozen layers,
+ * which is most of what a decision costs; this does the framing and nothing else. It speaks what Envoy and gRPC clients send to a unary
  * method: one uncompressed message, answered by one message and a status. The rest is left to grpc-js; see grpc-server.
  *
  * Wire format: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
-import { constants, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { createServer, type Server } from 'node:net';
 import { type CallInfo, GRPC_STATUS, GrpcError, type GrpcMethod } from './grpc.js';
+import { encodeHeaders } from './http2/encode-headers.js';
+import { type CallHandler, Http2Connection } from './http2/http2-connection.js';
+import type { Http2Stream } from './http2/http2-stream.js';
 import { formatListenAddress, type ListenAddress } from './listen-address.js';
-import { type SessionOptions, watchSessions } from './unary-sessions.js';
+import { type ConnectionTimes, watchConnections } from './unary-connections.js';
 import { freeSocketPath } from './unix-socket.js';
 
 type UnaryMethod = GrpcMethod & { kind: 'unary' };
 
-export interface UnaryServerOptions extends SessionOptions {
+export interface UnaryServerOptions extends ConnectionTimes {
   listen: ListenAddress;
   methods: readonly UnaryMethod[];
   /** Not counted among the calls in flight: a busy server is no dead one. */
@@ -46,38 +49,32 @@ const { UNIMPLEMENTED, RESOURCE_EXHAUSTED, INTERNAL, INVALID_ARGUMENT } = {
   ...GRPC_STATUS,
   UNIMPLEMENTED: 12,
 };
-const HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
-const WITH_TRAILERS = { waitForTrailers: true };
-const OK = { 'grpc-status': '0' };
-/** Of header blocks and open streams of one connection; node's own 10 MB is too little for a busy Envoy. */
-const MAX_SESSION_MEMORY_MB = 64;
+const HEADERS = [
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+] as const;
+const HEAD = encodeHeaders(HEADERS);
+const OK = encodeHeaders([['grpc-status', '0']]);
+const NO_GRPC = encodeHeaders([[':status', '415']]);
+/** Of calls whose headers have come and that are not answered yet, where nobody says another number. */
+const MAX_CONCURRENT_STREAMS = 10_000;
+/** What a peer may add to a message by padding its frames. */
+const PADDING_BYTES = 65_536;
 const FAILED = new GrpcError(INTERNAL, 'Internal error.');
+const NO_METHOD = new GrpcError(UNIMPLEMENTED, 'There is no such method here.');
+const NO_MESSAGE = new GrpcError(INVALID_ARGUMENT, 'The call ended before its message did.');
 const BUSY = new GrpcError(RESOURCE_EXHAUSTED, 'Too many calls are in flight.');
 
 /** Starts to serve. Rejects where the address is taken. */
 export async function startUnaryServer(options: UnaryServerOptions): Promise<UnaryServer> {
-  const { maxConcurrentStreams } = options;
-  const server = createServer({
-    maxSessionMemory: MAX_SESSION_MEMORY_MB,
-    settings: maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams },
-  });
-  const sessions = watchSessions(server, options);
-  const refusal = createRefusing(options);
-  const answer = createAnswering(options);
-  server.on('stream', (stream, headers) => {
-    stream.on('error', () => {}); // The caller has gone: there is nobody to tell.
-    if (headers[':method'] !== 'POST' || !isGrpc(headers['content-type'])) {
-      stream.respond({ ':status': 415 }, { endStream: true });
-      stream.close(constants.NGHTTP2_NO_ERROR);
-      return;
-    }
-    const refused = refusal(headers);
-    if (refused === undefined) {
-      take(stream, headers, options.maxReceiveBytes, answer);
-      return;
-    }
-    stream.resume();
-    reply(stream, refused);
+  const { maxConcurrentStreams = MAX_CONCURRENT_STREAMS, maxReceiveBytes } = options;
+  const server = createServer({ noDelay: true });
+  const connections = watchConnections(options);
+  const calls = callHandler(options);
+  const limits = { maxConcurrentStreams, maxBodyBytes: maxReceiveBytes + PADDING_BYTES };
+  server.on('connection', (socket) => {
+    socket.on('error', () => {}); // The caller has gone: there is nobody to tell.
+    connections.add(socket, new Http2Connection(socket, calls, limits));
   });
   const address = await bind(server, options.listen);
   return {
@@ -86,48 +83,67 @@ export async function startUnaryServer(options: UnaryServerOptions): Promise<Una
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
-      await sessions.close(graceMs);
+      await connections.close(graceMs);
       await closed;
     },
   };
 }
 
+/** Gathers the one message of each call, and answers it. */
+function callHandler(options: UnaryServerOptions): CallHandler {
+  const refusal = createRefusing(options);
+  const answer = createAnswering(options);
+  return {
+    onHead(stream, isEnd) {
+      const { head } = stream;
+      if (head.method !== 'POST' || !isGrpc(head.header('content-type'))) {
+        stream.isAnswered = true;
+        stream.refuse(NO_GRPC);
+        return;
+      }
+      const refused = refusal(head);
+      if (refused !== undefined) {
+        stream.isAnswered = true;
+        reply(stream, refused);
+      } else if (isEnd) fail(stream, NO_MESSAGE);
+    },
+    onData(stream, piece, isEnd) {
+      if (stream.isAnswered) return;
+      stream.body = stream.body === undefined ? piece : Buffer.concat([stream.body, piece]);
+      take(stream, stream.body, options.maxReceiveBytes, answer);
+      if (isEnd && !stream.isAnswered) fail(stream, NO_MESSAGE);
+    },
+  };
+}
+
 /** What a method answers to a call without its message, if it does. */
-function createRefusing({ methods, onFailure }: UnaryServerOptions): (headers: IncomingHttpHeaders) => Uint8Array | undefined {
+function createRefusing({ methods, onFailure }: UnaryServerOptions): (head: Head) => Uint8Array | undefined {
   const byPath = new Map(methods.map(({ path, refuse }) => [path, refuse]));
-  return (headers) => {
-    const path = headers[':path'] ?? '';
+  return (head) => {
     try {
-      return byPath.get(path)?.(new CallHeaders(headers));
+      return byPath.get(head.path)?.(head);
     } catch (error) {
-      onFailure(error, path);
+      onFailure(error, head.path);
       return undefined;
     }
   };
 }
 
-type Answering = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, message: Buffer) => void;
+type Head = CallInfo & { path: string };
+type Answering = (stream: Http2Stream, message: Buffer) => void;
 
-/** Gathers the one message of a call. Most come in one piece, together with their headers. */
-function take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, maxBytes: number, answer: Answering): void {
-  let body: Buffer | undefined;
-  let isAnswered = false;
-  stream.on('data', (chunk: Buffer) => {
-    if (isAnswered) return;
-    body = body === undefined ? chunk : Buffer.concat([body, chunk]);
-    if (body.length < PREFIX_BYTES) return;
-    const problem = problemWith(body, maxBytes);
-    const length = body.readUInt32BE(1);
-    if (problem === undefined && body.length < PREFIX_BYTES + length) return;
-    isAnswered = true;
-    if (problem !== undefined) {
-      fail(stream, problem);
-      stream.close(constants.NGHTTP2_NO_ERROR); // What the caller still has to say is of no interest.
-    } else answer(stream, headers, body.subarray(PREFIX_BYTES, PREFIX_BYTES + length));
-  });
-  stream.once('end', () => {
-    if (!isAnswered) fail(stream, new GrpcError(INVALID_ARGUMENT, 'The call ended before its message did.'));
-  });
+/** Most messages come in one piece. */
+function take(stream: Http2Stream, body: Buffer, maxBytes: number, answer: Answering): void {
+  if (body.length < PREFIX_BYTES) return;
+  const problem = problemWith(body, maxBytes);
+  if (problem !== undefined) {
+    fail(stream, problem);
+    return;
+  }
+  const length = body.readUInt32BE(1);
+  if (body.length < PREFIX_BYTES + length) return;
+  stream.isAnswered = true;
+  answer(stream, body.subarray(PREFIX_BYTES, PREFIX_BYTES + length));
 }
 
 function problemWith(body: Buffer, maxBytes: number): GrpcError | undefined {
@@ -143,17 +159,31 @@ function createAnswering(options: UnaryServerOptions): Answering {
   const byPath = new Map([...methods, health].map((method) => [method.path, method]));
   let inFlight = 0;
 
-  function failWith(stream: ServerHttp2Stream, path: string, error: unknown): void {
-    if (!(error instanceof GrpcError)) onFailure(error, path);
+  function failWith(stream: Http2Stream, error: unknown): void {
+    if (!(error instanceof GrpcError)) onFailure(error, stream.head.path);
     fail(stream, error instanceof GrpcError ? error : FAILED);
   }
 
-  return (stream, headers, message) => {
-    const path = headers[':path'] ?? '';
-    const method = byPath.get(path);
+  function wait(stream: Http2Stream, answered: Promise<Uint8Array>): void {
+    inFlight++;
+    answered.then(
+      (bytes) => {
+        inFlight--;
+        reply(stream, bytes);
+      },
+      (error: unknown) => {
+        inFlight--;
+        failWith(stream, error);
+      },
+    );
+  }
+
+  return (stream, message) => {
+    const { head } = stream;
+    const method = byPath.get(head.path);
     if (method === undefined) {
-      if (path === watch.path) watch.open(message, watchStream(stream));
-      else fail(stream, new GrpcError(UNIMPLEMENTED, 'There is no such method here.'));
+      if (head.path === watch.path) watch.open(message, watchStream(stream));
+      else fail(stream, NO_METHOD);
       return;
     }
     if (inFlight >= maxInFlight && method !== health) {
@@ -161,53 +191,34 @@ function createAnswering(options: UnaryServerOptions): Answering {
       return;
     }
     try {
-      const answered = method.answer(message, new CallHeaders(headers));
-      if (answered instanceof Uint8Array) {
-        reply(stream, answered);
-        return;
-      }
-      inFlight++;
-      answered
-        .then((bytes) => reply(stream, bytes))
-        .catch((error: unknown) => failWith(stream, path, error))
-        .finally(() => {
-          inFlight--;
-        });
+      const answered = method.answer(message, head);
+      if (answered instanceof Uint8Array) reply(stream, answered);
+      else wait(stream, answered);
     } catch (error) {
-      failWith(stream, path, error);
+      failWith(stream, error);
     }
   };
 }
 
-function reply(stream: ServerHttp2Stream, bytes: Uint8Array): void {
-  if (stream.destroyed) return;
-  stream.once('wantTrailers', sendOk);
-  stream.respond(HEADERS, WITH_TRAILERS);
-  stream.end(framed(bytes));
-}
-
-function sendOk(this: ServerHttp2Stream): void {
-  this.sendTrailers(OK);
+function reply(stream: Http2Stream, message: Uint8Array): void {
+  stream.reply(HEAD, framed(message), OK);
 }
 
 /** "Trailers-Only": the status in the one block of headers. */
-function fail(stream: ServerHttp2Stream, { code, message }: GrpcError): void {
-  if (stream.destroyed || stream.headersSent) return;
+function fail(stream: Http2Stream, { code, message }: GrpcError): void {
+  stream.isAnswered = true;
   const text = encodeURIComponent(message.toWellFormed()).replaceAll('%20', ' ');
-  stream.respond({ ...HEADERS, 'grpc-status': String(code), 'grpc-message': text }, { endStream: true });
+  stream.refuse(encodeHeaders([...HEADERS, ['grpc-status', String(code)], ['grpc-message', text]]));
 }
 
-function watchStream(stream: ServerHttp2Stream): WatchStream {
-  stream.once('wantTrailers', sendOk);
-  stream.respond(HEADERS, WITH_TRAILERS);
+function watchStream(stream: Http2Stream): WatchStream {
+  stream.open(HEAD);
   return {
-    write: (message) => {
-      if (!stream.destroyed) stream.write(framed(message));
+    write: (message) => stream.write(framed(message)),
+    end: () => stream.end(OK),
+    once(_, listener) {
+      stream.onGone = listener;
     },
-    end: () => {
-      if (!stream.destroyed) stream.end();
-    },
-    once: (_, listener) => void stream.once('close', listener),
   };
 }
 
@@ -227,16 +238,7 @@ function isGrpc(contentType: string | undefined): boolean {
   );
 }
 
-class CallHeaders implements CallInfo {
-  constructor(private readonly headers: IncomingHttpHeaders) {}
-
-  header(name: string): string | undefined {
-    const value = this.headers[name];
-    return typeof value === 'string' ? value : value?.[0];
-  }
-}
-
-async function bind(server: Http2Server, listen: ListenAddress): Promise<string> {
+async function bind(server: Server, listen: ListenAddress): Promise<string> {
   if (listen.kind === 'unix') await freeSocketPath(listen.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

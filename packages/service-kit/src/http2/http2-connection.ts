@@ -1,0 +1,317 @@
+import type { Socket } from 'node:net';
+import { createFrameReader } from './frame-reader.js';
+import {
+  ConnectionError,
+  DEFAULT_WINDOW_BYTES,
+  ERROR,
+  FLAG,
+  goawayFrame,
+  MAX_WINDOW_BYTES,
+  pingFrame,
+  resetFrame,
+  SETTING,
+  SETTINGS_ACK,
+  settingsFrame,
+  TYPE,
+  windowUpdateFrame,
+} from './frames.js';
+import { createHeaderBlocks, type HeaderBlock, MAX_HEADER_BYTES, paddingOf } from './header-blocks.js';
+import { Http2Stream, type StreamConnection } from './http2-stream.js';
+import { createOutbox } from './outbox.js';
+import { initialWindowIn } from './peer-settings.js';
+import { createReceiveWindow } from './receive-window.js';
+import { requestHead } from './request-head.js';
+
+export interface ConnectionOptions {
+  maxConcurrentStreams: number;
+  /** Of the body of one call, padding included; beyond it the peer must not send. */
+  maxBodyBytes: number;
+}
+
+/** Who answers the calls. */
+export interface CallHandler {
+  /** The headers of a call have come; with `isEnd` nothing follows them. */
+  onHead(stream: Http2Stream, isEnd: boolean): void;
+  /** A piece of its body, which nobody changes later. */
+  onData(stream: Http2Stream, piece: Buffer, isEnd: boolean): void;
+}
+
+/** Of the bodies of all calls that are not answered yet. */
+const WINDOW_BYTES = 64 << 20;
+/** Calls that were answered before their peer had finished: what still comes of them is no fault. */
+const MAX_CUT_OFF = 10_000;
+const LAST_STREAM = 0x7fffffff;
+const LEAVING = Buffer.from('leaving!');
+const ALIVE = Buffer.from('alive?!?');
+
+/**
+ * The server's side of one HTTP/2 connection (RFC 9113) for calls that are answered once. What one piece of the socket asks
+ * is answered in one write. Whoever breaks the protocol loses the connection, and nobody else anything.
+ */
+export class Http2Connection implements StreamConnection {
+  sendWindow = DEFAULT_WINDOW_BYTES;
+  lastCallMs = performance.now();
+  private readonly outbox;
+  private readonly read = createFrameReader((type, flags, stream, bytes, start, end) =>
+    this.take(type, flags, stream, bytes, start, end),
+  );
+  private readonly blocks = createHeaderBlocks();
+  private readonly streams = new Map<number, Http2Stream>();
+  private readonly waiting = new Set<Http2Stream>();
+  private readonly cutOff = new Set<number>();
+  private lastStream = 0;
+  /** Of each new stream, as the peer says. */
+  private streamWindow = DEFAULT_WINDOW_BYTES;
+  private readonly room = createReceiveWindow(WINDOW_BYTES, (bytes) => this.send(windowUpdateFrame(0, bytes)));
+  private isLeaving = false;
+  /** From here on no call is taken. */
+  private isLast = false;
+  private isOver = false;
+  private onAlive: (() => void) | undefined;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly handler: CallHandler,
+    private readonly options: ConnectionOptions,
+  ) {
+    this.outbox = createOutbox(socket);
+    this.send(
+      settingsFrame([
+        [SETTING.maxConcurrentStreams, options.maxConcurrentStreams],
+        [SETTING.initialWindowSize, options.maxBodyBytes],
+        [SETTING.maxHeaderListSize, MAX_HEADER_BYTES],
+      ]),
+    );
+    this.send(windowUpdateFrame(0, WINDOW_BYTES - DEFAULT_WINDOW_BYTES));
+    socket.on('data', (piece: Buffer) => this.onPiece(piece));
+    socket.once('close', () => this.finish());
+  }
+
+  /** Lets calls under way end, and then the connection. The peer hears of it first, so that no call crosses the news. */
+  close(): void {
+    if (this.isLeaving || this.isOver) return;
+    this.isLeaving = true;
+    this.send(goawayFrame(LAST_STREAM, ERROR.none));
+    this.send(pingFrame(LEAVING, false));
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Asks whether the peer is there. */
+  ping(onAnswer: () => void): void {
+    this.onAlive = onAnswer;
+    this.send(pingFrame(ALIVE, false));
+  }
+
+  send(bytes: Buffer): void {
+    if (!this.isOver) this.outbox.send(bytes);
+  }
+
+  ended(stream: Http2Stream): void {
+    this.streams.delete(stream.id);
+    this.waiting.delete(stream);
+    if (!stream.isRemoteEnded) this.cutShort(stream.id);
+    this.room.giveBack(stream.receivedBytes);
+    if (this.isLast && this.streams.size === 0) this.finish();
+  }
+
+  /** The oldest are forgotten: most peers say nothing more of them. */
+  private cutShort(id: number): void {
+    this.cutOff.add(id);
+    if (this.cutOff.size > MAX_CUT_OFF) this.cutOff.delete(this.cutOff.values().next().value as number);
+  }
+
+  waits(stream: Http2Stream): void {
+    this.waiting.add(stream);
+  }
+
+  private onPiece(piece: Buffer): void {
+    this.outbox.during(() => {
+      try {
+        if (!this.isOver) this.read(piece);
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error;
+        this.send(goawayFrame(this.lastStream, error.code));
+        this.finish();
+      }
+    });
+  }
+
+  /** What is said goes out, and then no more; whoever waits for an answer waits in vain. */
+  private finish(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    for (const stream of [...this.streams.values()]) stream.gone();
+    this.outbox.end();
+  }
+
+  private take(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): void {
+    if (this.isOver) return;
+    if (this.blocks.isUnfinished() && type !== TYPE.continuation) throw broken('another frame in the middle of headers');
+    switch (type) {
+      case TYPE.data:
+        this.onData(flags, stream, bytes, start, end);
+        break;
+      case TYPE.headers:
+        this.onHeaders(this.blocks.begin(flags, stream, bytes, start, end), stream);
+        break;
+      case TYPE.continuation:
+        this.onHeaders(this.blocks.goOn(flags, stream, bytes, start, end), stream);
+        break;
+      case TYPE.settings:
+        this.onSettings(flags, bytes, start, end);
+        break;
+      case TYPE.windowUpdate:
+        this.onWindowUpdate(stream, bytes, start);
+        break;
+      case TYPE.ping:
+        this.onPing(flags, bytes.subarray(start, end));
+        break;
+      case TYPE.reset:
+        this.onReset(stream);
+        break;
+      case TYPE.pushPromise:
+        throw broken('a caller promises nothing');
+      default: // Priorities, that the peer will leave, and what nobody knows.
+    }
+  }
+
+  private onHeaders(block: HeaderBlock | undefined, id: number): void {
+    if (id % 2 === 0) throw broken('a call with an even number');
+    if (block === undefined) return;
+    const stream = this.streams.get(id);
+    if (stream !== undefined) this.onTrailers(stream, block);
+    else if (id > this.lastStream) this.onCall(id, block);
+    else if (!this.cutOff.has(id)) throw new ConnectionError(ERROR.streamClosed, 'headers of a call that is over');
+  }
+
+  private onCall(id: number, { fields, isEnd }: HeaderBlock): void {
+    if (this.isLast) {
+      this.send(resetFrame(id, ERROR.refusedStream));
+      return;
+    }
+    this.lastStream = id;
+    this.lastCallMs = performance.now();
+    const head = requestHead(fields);
+    if (head === undefined || this.streams.size >= this.options.maxConcurrentStreams) {
+      this.send(resetFrame(id, head === undefined ? ERROR.protocol : ERROR.refusedStream));
+      if (!isEnd) this.cutShort(id);
+      return;
+    }
+    const stream = new Http2Stream(id, head, this, this.streamWindow);
+    this.streams.set(id, stream);
+    stream.isRemoteEnded = isEnd;
+    if (isEnd && head.contentLength) stream.reset(ERROR.protocol);
+    else this.handler.onHead(stream, isEnd);
+  }
+
+  /** What a caller says after its message is nothing to us. */
+  private onTrailers(stream: Http2Stream, { isEnd, fields }: HeaderBlock): void {
+    if (stream.isRemoteEnded) throw new ConnectionError(ERROR.streamClosed, 'headers after the end');
+    if (!isEnd || !fields.every(({ isRegular }) => isRegular)) stream.reset(ERROR.protocol);
+    else this.endBody(stream, Buffer.alloc(0));
+  }
+
+  private onData(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (id > this.lastStream) throw broken('a body without a call');
+    const length = end - start;
+    this.room.take(length);
+    const padding = paddingOf(flags, bytes, start, end);
+    const from = (flags & FLAG.padded) === 0 ? start : start + 1;
+    if (from + padding > end) throw broken('more padding than there is frame');
+    const isEnd = (flags & FLAG.endStream) !== 0;
+    const stream = this.streams.get(id);
+    if (stream === undefined) this.onLateData(id, length, isEnd);
+    else if (stream.isRemoteEnded) stream.reset(ERROR.streamClosed);
+    else this.onBody(stream, length, bytes.subarray(from, end - padding), isEnd);
+  }
+
+  private onLateData(id: number, length: number, isEnd: boolean): void {
+    this.room.giveBack(length);
+    if (!this.cutOff.has(id)) throw new ConnectionError(ERROR.streamClosed, 'a body of a call that is over');
+    if (isEnd) this.cutOff.delete(id);
+  }
+
+  private onBody(stream: Http2Stream, length: number, piece: Buffer, isEnd: boolean): void {
+    stream.receivedBytes += length;
+    stream.bodyBytes += piece.length;
+    if (stream.receivedBytes > this.options.maxBodyBytes) stream.reset(ERROR.flowControl);
+    else if (isEnd) this.endBody(stream, piece);
+    else this.handler.onData(stream, piece, false);
+  }
+
+  private endBody(stream: Http2Stream, piece: Buffer): void {
+    stream.isRemoteEnded = true;
+    const { contentLength } = stream.head;
+    if (contentLength !== undefined && contentLength !== stream.bodyBytes) stream.reset(ERROR.protocol);
+    else this.handler.onData(stream, piece, true);
+  }
+
+  private onSettings(flags: number, bytes: Buffer, start: number, end: number): void {
+    if ((flags & FLAG.ack) !== 0) return;
+    const window = initialWindowIn(bytes, start, end);
+    if (window !== undefined) this.changeStreamWindow(window);
+    this.send(SETTINGS_ACK);
+  }
+
+  private changeStreamWindow(window: number): void {
+    const more = window - this.streamWindow;
+    this.streamWindow = window;
+    for (const stream of this.streams.values()) stream.sendWindow = widened(stream.sendWindow, more);
+    this.pump();
+  }
+
+  private onWindowUpdate(id: number, bytes: Buffer, start: number): void {
+    const more = bytes.readUInt32BE(start) & MAX_WINDOW_BYTES;
+    if (id > this.lastStream) throw broken('a window of a call that is none');
+    const stream = this.streams.get(id);
+    if (more === 0) {
+      if (id === 0 || stream === undefined) throw broken('a window of nothing');
+      stream.reset(ERROR.protocol);
+    } else if (id === 0) this.sendWindow = widened(this.sendWindow, more);
+    else if (stream !== undefined && stream.sendWindow + more > MAX_WINDOW_BYTES) stream.reset(ERROR.flowControl);
+    else if (stream !== undefined) stream.sendWindow += more;
+    this.pump();
+  }
+
+  private pump(): void {
+    if (this.waiting.size === 0) return;
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const stream of waiting) stream.pump();
+  }
+
+  private onPing(flags: number, payload: Buffer): void {
+    if ((flags & FLAG.ack) === 0) this.send(pingFrame(payload, true));
+    else if (payload.equals(LEAVING)) this.leave();
+    else if (payload.equals(ALIVE)) this.onAlive?.();
+  }
+
+  /** The peer knows: whatever it has sent before that is here. */
+  private leave(): void {
+    if (!this.isLeaving || this.isLast) return;
+    this.isLast = true;
+    this.send(goawayFrame(this.lastStream, ERROR.none));
+    if (this.streams.size === 0) this.finish();
+  }
+
+  private onReset(id: number): void {
+    if (id > this.lastStream) throw broken('the end of a call that is none');
+    const stream = this.streams.get(id);
+    this.cutOff.delete(id);
+    if (stream === undefined) return;
+    stream.isRemoteEnded = true;
+    stream.gone();
+  }
+}
+
+function broken(what: string): ConnectionError {
+  return new ConnectionError(ERROR.protocol, what);
+}
+
+function widened(window: number, more: number): number {
+  if (window + more > MAX_WINDOW_BYTES) throw new ConnectionError(ERROR.flowControl, 'a window that is too wide');
+  return window + more;
+}
