@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { exportedSeries } from './observe/whole-system.js';
 import { configurationPage, documentedSettings } from './pages/configuration-page.js';
+import { DASHBOARDS } from './pages/dashboards/all.js';
+import { dashboardJson } from './pages/dashboards/dashboard.js';
 import { LINUX_ONLY, metricsPage } from './pages/metrics-page.js';
 
 test('docs/configuration.md tells every setting as its config.ts defines it', async () => {
@@ -12,6 +14,13 @@ test('every setting says what it is for and what it may be', () => {
   expect(settings.length).toBeGreaterThan(60);
   expect(settings.filter(({ description, kind }) => description === '' || kind === '').map(({ name }) => name)).toEqual([]);
 });
+
+test.each(DASHBOARDS.map((dashboard) => [dashboard.uid, dashboard] as const))(
+  'deploy/grafana/dashboards/%s.json is what its few words say',
+  async (uid, dashboard) => {
+    await expect(dashboardJson(dashboard)).toMatchFileSnapshot(`../deploy/grafana/dashboards/${uid}.json`);
+  },
+);
 
 const exported = await exportedSeries();
 

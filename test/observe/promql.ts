@@ -23,7 +23,9 @@ const MATCHER = /([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"/g;
 const WORDS = new Set(['and', 'or', 'unless', 'bool', 'offset', 'by', 'without', 'on', 'ignoring', 'group_left', 'group_right']);
 
 export function askedBy(expression: string): Asked {
-  const grouping = [...expression.matchAll(GROUPING)].flatMap(([, labels = '']) => labels.split(',').map((label) => label.trim()));
+  const grouping = [...expression.matchAll(GROUPING)].flatMap(([, labels = '']) =>
+    labels.split(',').map((label) => label.trim()),
+  );
   // Durations and numbers hold letters too.
   const bare = expression.replace(GROUPING, ' ').replace(/\[[^\]]*\]/g, ' ');
   const selectors: Selector[] = [];

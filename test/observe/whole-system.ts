@@ -78,11 +78,18 @@ async function startAll(onClose: (close: () => Promise<unknown>) => void): Promi
     }),
   );
   const reconciler = closing(await startReconciler(readReconcilerConfig({ ...env, ENVOY_ADMIN_URL: gateway.adminUrl })));
-  await until(async () => (await gateway.ask('/orders', { headers: { 'x-api-key': secret } })).status === 200, 20_000, 'a 200');
+  // An answer of each kind, since Envoy exports some series only once there is something to tell.
+  upstream.on('/broken', (_, response) => response.writeHead(500).end());
+  const statusOf = async (path: string) => (await gateway.ask(path, { headers: { 'x-api-key': secret } })).status;
+  await until(async () => (await statusOf('/orders')) === 200, 20_000, 'a 200');
+  await until(async () => (await statusOf('/broken')) === 500, 20_000, 'a 500');
+  const envoy = `${gateway.adminUrl}/stats/prometheus`;
+  const timed = /^envoy_cluster_upstream_rq_time_bucket\{envoy_cluster_name="upstream-/m;
+  await until(async () => timed.test(await (await fetch(envoy)).text()), 20_000, 'histograms of Envoy');
   return {
     ...{ authz: metricsOf(authz), ratelimit: metricsOf(ratelimit), collector: metricsOf(collector) },
     ...{ writer: metricsOf(writer), reconciler: metricsOf(reconciler) },
-    envoy: `${gateway.adminUrl}/stats/prometheus`,
+    envoy,
   };
 }
 
