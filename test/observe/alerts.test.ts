@@ -96,9 +96,8 @@ test('every rule is tried where it rings and where it stays silent, on the same 
     for (const samples of [...fires, ...silent]) {
       const recorded = Object.keys(samples);
       expect(recorded.flatMap(problemsOf), alert).toEqual([]);
-      expect(new Set(recorded.flatMap((series) => askedBy(series).selectors.map(({ name }) => name))), alert).toEqual(
-        new Set(asked),
-      );
+      const names = recorded.flatMap((series) => askedBy(series).selectors.map(({ name }) => name));
+      expect(names, alert).toEqual(expect.arrayContaining(asked));
     }
   }
 });
@@ -114,7 +113,7 @@ describe('on recorded series', () => {
     const cases = rings.map(([name, samples, alerts]) => promtoolCase(name, samples, alerts));
     mustBeGood(await verdictOn(cases));
   });
-  test('nothing rings just below a threshold', async () => {
+  test('nothing rings just below a threshold, nor for a moment only', async () => {
     const cases = stays.map(([name, samples]) => promtoolCase(name, samples, []));
     mustBeGood(await verdictOn(cases));
   });
