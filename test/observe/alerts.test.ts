@@ -10,7 +10,6 @@ import { SETTINGS as RECONCILER } from '@tollgate/usage-processor/reconciler/con
 import { SETTINGS as WRITER } from '@tollgate/usage-processor/writer/config';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { withDefaults } from '../../packages/envoy-config/src/options.js';
 import { ALERT_CASES, type Samples } from './alert-cases.js';
 import { createSeriesCheck } from './known-series.js';
 import { askedBy } from './promql.js';
@@ -19,6 +18,9 @@ import { exportedSeries } from './whole-system.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PROMETHEUS = join(ROOT, 'deploy', 'prometheus');
 const RULES = join(PROMETHEUS, 'alerts.yml');
+
+/** Of `config render --metrics-port`, next to those of the services. */
+const METRICS_PORT = '9106';
 
 interface Rule {
   alert: string;
@@ -47,11 +49,10 @@ test('Prometheus takes its configuration and every rule', async () => {
 
 test('every process is scraped where it serves by default', () => {
   const portOf = ({ default: address = '' }: { default: string | undefined }) => address.split(':')[1];
-  const { admin } = withDefaults({});
   const expected = {
     ...{ authz: portOf(AUTHZ.adminListen), ratelimit: portOf(RATELIMIT.adminListen), collector: portOf(COLLECTOR.adminListen) },
     ...{ writer: portOf(WRITER.adminListen), reconciler: portOf(RECONCILER.adminListen) },
-    envoy: 'port' in admin ? String(admin.port) : undefined,
+    envoy: METRICS_PORT,
   };
   const targets = scrapes.map(({ job_name, static_configs }) => [job_name, static_configs.flatMap(({ targets: all }) => all)]);
   expect(Object.fromEntries(targets)).toEqual(
