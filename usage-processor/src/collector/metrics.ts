@@ -28,7 +28,11 @@ export function createCollectorMetrics(metrics: Metrics, spool: () => { events: 
     help: 'Events on disk that wait for Kafka; those of before this start are estimated.',
     read: () => spool().events,
   });
-  metrics.gauge({ name: 'tollgate_usage_spool_bytes', help: 'Bytes on disk that wait for Kafka; SPOOL_MAX is the bound.', read: () => spool().bytes });
+  metrics.gauge({
+    name: 'tollgate_usage_spool_bytes',
+    help: 'Bytes on disk that wait for Kafka; SPOOL_MAX is the bound.',
+    read: () => spool().bytes,
+  });
   metrics.gauge({
     name: 'tollgate_usage_spool_ratio',
     help: 'How full the spool is, as a share of SPOOL_MAX, 0 to 1. From 0.9 on the collector is not ready, at 1 it stops reading.',
