@@ -1,6 +1,8 @@
 /**
  * `npm run bench -- [name] [options]`: a question that is answered by measuring. Each writes its section of bench/results.md.
  * - `gateway` (if none is named): what it costs beside Envoy alone; `[--rounds 5] [--seconds 6] [--tcp] [--profile folder]`
+ * - `steps`: what each part of it costs, and other arrangements; `[--rounds 3] [--seconds 4]`
+ * - `latency`: how much later answers come than from Envoy alone; `[--rounds 3] [--seconds 10]`
  * - `overload`: what authz does with more calls than it can serve
  * - `key-memory`: what a cached key takes
  * - `ledger`: what storing usage costs beside a bare COPY; `[--rounds 20] [--stored 1000000]`
@@ -14,7 +16,7 @@ import esbuild from 'esbuild';
 import { build } from './build.mjs';
 import { bundleOptions, DIST, ROOT } from './bundle-options.mjs';
 
-const BENCHES = ['gateway', 'overload', 'key-memory', 'ledger', 'decisions', 'redis-faults', 'kafka-away'];
+const BENCHES = ['gateway', 'steps', 'latency', 'overload', 'key-memory', 'ledger', 'decisions', 'redis-faults', 'kafka-away'];
 /** Programs that a bench starts. */
 const HELPERS = ['check-driver'];
 
