@@ -58,7 +58,11 @@ export async function startStepsWorld(
   const [authz, ratelimit] = [await several('authz'), await several('ratelimit')];
   const usage = [await start('collector', 'collector', settings)];
   await start('writer', 'writer', settings);
-  const memory = await start('ratelimit', 'ratelimit-memory', { ...inMemory, DATA_DIR: join(options.folder, 'memory') });
+  const memory = await start('ratelimit', 'ratelimit-memory', {
+    ...inMemory,
+    RATELIMIT_STORE: 'memory',
+    DATA_DIR: join(options.folder, 'memory'),
+  });
   // A log has one writer: what this collector takes in is stored by nobody.
   const tcp: Services = {
     authz: [await start('authz', 'authz-tcp', settings, 'tcp')],
