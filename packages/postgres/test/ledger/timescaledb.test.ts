@@ -82,10 +82,10 @@ test('a database that was told to stay on plain PostgreSQL does, and moves when 
   await timescale.migrateUp();
   expect(await isHypertable(db)).toBe(false);
   await storeAll(db, [at(thisHour())]);
-  await db.query('SELECT usage_to_timescaledb()');
+  await timescale.apply('SELECT usage_to_timescaledb()');
   expect(await isHypertable(db)).toBe(true);
   expect(await usedIn(db, thisHour(), thisHour() + DAY_MICROS)).toMatchObject({ requests: 1 });
-  await db.query('SELECT usage_to_plain()');
+  await timescale.apply('SELECT usage_to_plain()');
   expect(await isHypertable(db)).toBe(false);
   expect(await usedIn(db, thisHour(), thisHour() + DAY_MICROS)).toMatchObject({ requests: 1 });
 });
