@@ -34,7 +34,7 @@ ${Object.entries(SHAPES)
 `;
 }
 
-const HEAD = `<!-- Made from the table of commands: npx vitest run cli/test/reference-page.test.ts -u -->
+const HEAD = `<!-- Made from the table of commands: npm run docs -->
 # The CLI
 
 \`npx tollgate <noun> <verb>\` works on the gateway that runs in the same folder (it reads \`gateway.json\` in \`DATA_DIR\`), or on the

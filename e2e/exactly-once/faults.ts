@@ -1,12 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '@tollgate/testing/until';
 import type { Random } from '../../test/fuzz/random.js';
 import type { Part, Pipeline } from './pipeline.js';
 
 export const FAULTS = ['collector', 'writer', 'broker', 'database', 'rebalance', 'zombie'] as const;
-export type Fault = (typeof FAULTS)[number];
+/** `writer at its worst`: where a mutant has made a gap, and waits in it; see mutate-sql.mjs. */
+export type Fault = (typeof FAULTS)[number] | 'writer at its worst';
 
 /** Longer than Kafka waits for a silent member of the group (30 s), so that its partitions go to another. */
 const ZOMBIE_MS = 36_000;
+
+const GAP = 'mutant waits';
+const GAP_DEADLINE_MS = 30_000;
 
 /** Does one kind of harm, at a moment of chance, and mends it. */
 export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Promise<void> {
@@ -17,6 +22,8 @@ export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Pr
       return killed(pipeline.collector, random);
     case 'writer':
       return killed(writer, random);
+    case 'writer at its worst':
+      return killed(await inItsGap(pipeline.writers.slice(0, 2)), random);
     case 'broker':
       await pipeline.kafka.kill();
       await delay(random.below(2000));
@@ -38,6 +45,16 @@ async function killed(part: Part, random: Random): Promise<void> {
   await part.kill();
   await delay(random.below(500));
   await part.start();
+}
+
+async function inItsGap(writers: readonly Part[]): Promise<Part> {
+  const said = () => Promise.all(writers.map((writer) => writer.said(GAP)));
+  const before = await said();
+  const isIn = async () => {
+    const now = await said();
+    return writers.find((_, i) => (now[i] as number) > (before[i] as number));
+  };
+  return until(isIn, GAP_DEADLINE_MS, 'a writer in the gap of its mutant');
 }
 
 async function joinAndLeave(guest: Part, random: Random): Promise<void> {

@@ -57,6 +57,7 @@ pg.Client.prototype.query = function query(config, ...rest) {
 };
 
 function pause() {
+  console.log('mutant waits');
   return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }
 

@@ -26,6 +26,8 @@ export interface Part {
   /** kill -9, waited for. */
   kill(): Promise<void>;
   stop(): Promise<void>;
+  /** How often it has said this since it was started last. */
+  said(text: string): Promise<number>;
 }
 
 export interface Pipeline {
@@ -120,10 +122,11 @@ interface PartOptions {
 function makePart({ program, name, folder, runFolder, env, preload }: PartOptions): Part {
   let running: BackgroundProcess | undefined;
   let starts = 0;
+  let logFile = '';
   return {
     async start() {
       await mkdir(join(folder, name), { recursive: true });
-      const logFile = join(folder, `${name}-${starts++}.log`);
+      logFile = join(folder, `${name}-${starts++}.log`);
       const started = await startBackgroundProcess({
         command: process.execPath,
         args: [...preload, join(PROJECT, 'dist', `${program}.js`)],
@@ -147,6 +150,7 @@ function makePart({ program, name, folder, runFolder, env, preload }: PartOption
     async stop() {
       if (running !== undefined) await stopInSteps(running, STOP_STEPS);
     },
+    said: async (text) => (await readFile(logFile, 'utf8')).split(text).length - 1,
   };
 }
 

@@ -24,7 +24,9 @@ export const SETTINGS = {
   adminListen: field('ADMIN_LISTEN', listenAddress(), { default: '127.0.0.1:9102', describe: 'Health and /metrics over HTTP.' }),
   adminToken: secretField(
     'ADMIN_TOKEN',
-    text().refine((token) => token.length >= 32, 'must have at least 32 characters'),
+    text()
+      .refine((token) => token.length >= 32, 'must have at least 32 characters')
+      .describe('text of at least 32 characters'),
     {
       optional: true,
       describe: 'Who sends it may look at counters and reset them, at ADMIN_LISTEN on loopback or a unix socket.',

@@ -6,7 +6,8 @@ const LIMITS = ['none', 'minute', 'day', 'month'] as const;
 
 export interface RateLimitMetrics {
   onDecision(outcome: Decision | { kind: 'failed' }): void;
-  onStoreAnswer(durationMs: number): void;
+  /** `isDegraded`: not the store decided, but what stands in for it. */
+  onStoreAnswer(durationMs: number, isDegraded: boolean): void;
 }
 
 export function createRateLimitMetrics(metrics: Metrics, isDegraded: () => boolean): RateLimitMetrics {
@@ -18,9 +19,15 @@ export function createRateLimitMetrics(metrics: Metrics, isDegraded: () => boole
   const store = metrics
     .histogram({ name: 'tollgate_ratelimit_store_duration_seconds', help: 'Time that a take waited for its store.' })
     .with({});
+  const degraded = metrics
+    .counter({
+      name: 'tollgate_ratelimit_degraded_takes_total',
+      help: 'Takes that the store did not decide: it was late, it failed, or its breaker was open and it was not asked.',
+    })
+    .with({});
   metrics.gauge({
     name: 'tollgate_ratelimit_degraded',
-    help: '1 while the store is gone and RATELIMIT_STORE_DOWN decides.',
+    help: '1 while a breaker is open: the store is gone, is not asked, and RATELIMIT_STORE_DOWN decides.',
     read: () => (isDegraded() ? 1 : 0),
   });
   const resolved = new Map(
@@ -32,6 +39,9 @@ export function createRateLimitMetrics(metrics: Metrics, isDegraded: () => boole
   );
   return {
     onDecision: (outcome) => resolved.get(`${outcome.kind} ${'trip' in outcome ? outcome.trip.window : 'none'}`)?.inc(),
-    onStoreAnswer: (durationMs) => store.observe(durationMs / 1000),
+    onStoreAnswer(durationMs, isDegraded) {
+      store.observe(durationMs / 1000);
+      if (isDegraded) degraded.inc();
+    },
   };
 }

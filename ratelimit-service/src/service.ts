@@ -130,7 +130,7 @@ function createDecide(findLimits: FindLimits, store: DegradingLimitStore, told: 
     const applied = appliedLimits(found, keyId, tightening);
     const startMs = performance.now();
     const taken = await store.take({ organizationId, cost, limits: applied.store });
-    told.onStoreAnswer(performance.now() - startMs);
+    told.onStoreAnswer(performance.now() - startMs, taken.isDegraded);
     return decide(applied.shown, taken);
   };
 }
@@ -180,7 +180,7 @@ function createByRules({ followed, told }: Rules, store: DegradingLimitStore, an
   const take = async (request: TakeRequest) => {
     const startMs = performance.now();
     const taken = await store.take(request);
-    answered.onStoreAnswer(performance.now() - startMs);
+    answered.onStoreAnswer(performance.now() - startMs, taken.isDegraded);
     return taken;
   };
   return answerByRules({ rules: followed.rules, take, now: Date.now, told });

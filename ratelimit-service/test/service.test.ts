@@ -216,6 +216,8 @@ test('without Redis it decides by a local bucket, says so, never fails, and goes
   expect(answers.every(isDegraded)).toBe(true);
   await take();
   expect((await page('/metrics')).text).toMatch(/^tollgate_ratelimit_degraded\{.*\} 1$/m);
+  const notByRedis = /^tollgate_ratelimit_degraded_takes_total\{.*\} (\d+)$/m.exec((await page('/metrics')).text)?.[1];
+  expect(Number(notByRedis), 'takes that Redis did not decide').toBeGreaterThanOrEqual(answers.length + 1);
   const ready = await page('/health/ready');
   expect(ready.status).toBe(200);
   expect(JSON.parse(ready.text)).toMatchObject({ components: { store: { status: 'degraded' }, database: { status: 'ok' } } });

@@ -230,6 +230,8 @@ test('poison in the log becomes dead letters with their place and reason, and th
   const page = await (await fetch(`http://${writer.adminAddress}/metrics`)).text();
   expect(page).toMatch(/tollgate_usage_events_total\{stage="dead".*\} 4\n/);
   expect(page).toMatch(/tollgate_usage_lag_events\S* 0\n/);
+  const newest = /^tollgate_usage_newest_stored_timestamp_seconds\S* (\S+)$/m.exec(page)?.[1];
+  expect(Number(newest), 'of the dead letters none, of the four events the newest').toBe(NOW_SECONDS);
   await writer.close();
   const { rows } = await pool.query<{ reason: string; value: Buffer; offset: string }>(
     'SELECT reason, value, "offset" FROM usage_dead_letters ORDER BY "offset"',

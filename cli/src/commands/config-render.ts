@@ -23,6 +23,11 @@ export const configRender: Command = {
   options: {
     'gateway-port': { type: 'string', value: 'N', describe: 'Where callers connect; default: 8080.' },
     'admin-port': { type: 'string', value: 'N', describe: "Envoy's admin interface, on loopback; default: 9901." },
+    'metrics-port': {
+      type: 'string',
+      value: 'N',
+      describe: "Envoy's metrics at /stats/prometheus, and nothing else, on every address; without it on the admin port alone.",
+    },
     upstream: { type: 'string', value: 'URL', describe: 'The one API behind the gateway.' },
     routes: {
       type: 'string',
@@ -41,13 +46,16 @@ export const configRender: Command = {
   },
   formats: ['table', 'json'],
   async run(args, { output }) {
-    const [gatewayPort, adminPort] = [portArgument(args, 'gateway-port'), portArgument(args, 'admin-port')];
+    const gatewayPort = portArgument(args, 'gateway-port');
+    const adminPort = portArgument(args, 'admin-port');
+    const metricsPort = portArgument(args, 'metrics-port');
     const upstreamUrl = textArgument(args, 'upstream');
     const routes = await routesArgument(args);
     if (upstreamUrl !== undefined && routes !== undefined) throw wrongUse('--upstream and --routes exclude each other.');
     const options: EnvoyConfigOptions = {
       gateway: gatewayPort === undefined ? undefined : { host: '0.0.0.0', port: gatewayPort },
       admin: adminPort === undefined ? undefined : { host: '127.0.0.1', port: adminPort },
+      metrics: metricsPort === undefined ? undefined : { host: '0.0.0.0', port: metricsPort },
       upstreamUrl,
       routes,
       authz: addressesArgument(args, 'authz'),

@@ -4,7 +4,7 @@ import { localReplies } from './local-replies.js';
 import type { CertificateFiles, EnvoyConfig } from './options.js';
 import { virtualHost } from './routes.js';
 import { gatewayCertificate } from './secrets.js';
-import { envoyAddress, indented, seconds, stacked } from './yaml-text.js';
+import { asItem, envoyAddress, indented, seconds, stacked } from './yaml-text.js';
 
 /** The one door of the gateway. */
 export function listener(config: EnvoyConfig): string {
@@ -101,8 +101,4 @@ function callerTls(files: CertificateFiles, config: EnvoyConfig): string {
       alpn_protocols: [ h2, http/1.1 ]
       tls_params: { tls_minimum_protocol_version: TLSv1_2 }
       ${gatewayCertificate(files, config)}`;
-}
-
-function asItem(block: string): string {
-  return `- ${indented(2, block).trimStart()}`;
 }

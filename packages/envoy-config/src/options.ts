@@ -4,6 +4,8 @@ export interface EnvoyConfigOptions {
   gateway?: TcpAddress | undefined;
   /** Envoy's own admin interface. It can stop the gateway: loopback or a unix socket only. */
   admin?: Address | undefined;
+  /** Where Prometheus on another machine reads `/stats/prometheus`, without the rest of the admin interface. */
+  metrics?: TcpAddress | undefined;
   /** Part of every usage event's id, so no two gateways that write into one event log may share it. */
   nodeId?: string | undefined;
   /** Told by `/health`. Without it Envoy reads TOLLGATE_VERSION from its environment. */
@@ -81,6 +83,7 @@ export interface GatewayRoute {
 export interface EnvoyConfig {
   gateway: TcpAddress;
   admin: Address;
+  metrics: TcpAddress | undefined;
   nodeId: string;
   version: string | undefined;
   routes: readonly GatewayRoute[];
@@ -108,6 +111,7 @@ export function withDefaults(options: EnvoyConfigOptions): EnvoyConfig {
   return {
     gateway: options.gateway ?? { host: '0.0.0.0', port: 8080 },
     admin: options.admin ?? { host: '127.0.0.1', port: 9901 },
+    metrics: options.metrics,
     nodeId: options.nodeId ?? 'gateway-1',
     version: options.version,
     routes: options.routes ?? [onlyRoute],

@@ -1,10 +1,11 @@
 import { bootstrap } from './bootstrap.js';
 import { configProblems } from './check-config.js';
 import { listener } from './listener.js';
+import { adminCluster, metricsListener } from './metrics-listener.js';
 import { type EnvoyConfigOptions, withDefaults } from './options.js';
 import { serviceClusters } from './service-clusters.js';
 import { upstreamClusters } from './upstream-clusters.js';
-import { indented } from './yaml-text.js';
+import { asItem, indented, stacked } from './yaml-text.js';
 
 /** The options make no configuration; `problems` names everything that is wrong with them. */
 export class EnvoyConfigError extends Error {
@@ -28,11 +29,10 @@ ${bootstrap(config)}
 
 static_resources:
   listeners:
-${indented(2, `- ${indented(2, listener(config)).trimStart()}`)}
+${indented(2, stacked(asItem(listener(config)), config.metrics && asItem(metricsListener(config.metrics))))}
 
   clusters:
-${indented(2, serviceClusters(config))}
-${indented(2, upstreamClusters(config))}
+${indented(2, stacked(serviceClusters(config), upstreamClusters(config), config.metrics && adminCluster(config.admin)))}
 `;
   return text.replace(/\n{3,}/g, '\n\n');
 }

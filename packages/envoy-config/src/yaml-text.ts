@@ -24,6 +24,11 @@ export function indented(spaces: number, text: string): string {
     .join('\n');
 }
 
+/** The piece as an item of a list. */
+export function asItem(block: string): string {
+  return `- ${indented(2, block).trimStart()}`;
+}
+
 /** Pieces one below the other; a piece that is left out is undefined. */
 export function stacked(...pieces: (string | undefined)[]): string {
   return pieces.filter((piece) => piece !== undefined).join('\n');

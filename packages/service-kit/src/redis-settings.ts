@@ -18,13 +18,16 @@ export interface RedisServer {
 
 /** The text of an address that `parseRedisAddress` takes. */
 export function redisUrl(): SettingValue<string> {
-  return z.string().superRefine((given, context) => {
-    try {
-      parseRedisAddress(given);
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: (error as Error).message });
-    }
-  });
+  return z
+    .string()
+    .superRefine((given, context) => {
+      try {
+        parseRedisAddress(given);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    })
+    .describe('redis://…, rediss://…, redis+sentinel://… or redis+cluster://…');
 }
 
 export const REDIS_SETTINGS = {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type ListenAddress, parseListenAddress } from './listen-address.js';
 
-/** Turns the text of a setting into its value. */
+/** Turns the text of a setting into its value. Its description says in a few words what the text may be. */
 export type SettingValue<Value> = z.ZodType<Value, string>;
 
 /** The parser returns the value, or an Unfit with what the text must be. */
@@ -10,18 +10,34 @@ class Unfit {
   constructor(readonly message: string) {}
 }
 
-function value<Value>(parse: (text: string) => Value | Unfit): SettingValue<Value> {
-  return z.string().transform((text, context) => {
-    const parsed = parse(text);
-    if (!(parsed instanceof Unfit)) return parsed;
-    context.addIssue({ code: 'custom', message: parsed.message });
-    return z.NEVER;
-  });
+function value<Value>(kind: string, parse: (text: string) => Value | Unfit): SettingValue<Value> {
+  return z
+    .string()
+    .transform((text, context) => {
+      const parsed = parse(text);
+      if (!(parsed instanceof Unfit)) return parsed;
+      context.addIssue({ code: 'custom', message: parsed.message });
+      return z.NEVER;
+    })
+    .describe(kind);
+}
+
+/** The bounds of a number, as far as there are some. */
+function within(min: string | undefined, max: string | undefined): string {
+  if (min !== undefined && max !== undefined) return `, ${min} to ${max}`;
+  if (min !== undefined) return `, at least ${min}`;
+  return max === undefined ? '' : `, at most ${max}`;
+}
+
+function spelled(amount: number | undefined, units: Readonly<Record<string, number>>): string | undefined {
+  if (amount === undefined) return undefined;
+  const [unit, size] = Object.entries(units).findLast(([, each]) => amount % each === 0) ?? ['', 1];
+  return `${amount / size}${unit}`;
 }
 
 /** Any text that is not empty. */
 export function text(): SettingValue<string> {
-  return value((given) => given);
+  return value('text', (given) => given);
 }
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -31,7 +47,8 @@ const MAX_DURATION_MS = 2 ** 31 - 1;
 /** `200ms`, `15s`, `10m`, `1h` → milliseconds. A bare number is refused. */
 export function durationMs(range: { minMs?: number; maxMs?: number } = {}): SettingValue<number> {
   const { minMs = 0, maxMs = MAX_DURATION_MS } = range;
-  return value((given) => {
+  const bounds = within(spelled(range.minMs, MS_PER_UNIT), spelled(range.maxMs, MS_PER_UNIT));
+  return value(`duration${bounds}`, (given) => {
     const [, count, unit] = /^(\d+)(ms|s|m|h)$/.exec(given) ?? [];
     if (/^\d+$/.test(given)) return new Unfit('needs a unit: durations carry a unit, such as 200ms, 15s, 10m or 1h');
     if (unit === undefined) return new Unfit('must be a duration such as 200ms, 15s, 10m or 1h');
@@ -45,7 +62,8 @@ const BYTES_PER_UNIT: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB:
 /** `512KiB`, `4MiB` → bytes. */
 export function bytes(range: { min?: number; max?: number } = {}): SettingValue<number> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
-  return value((given) => {
+  const bounds = within(spelled(range.min, BYTES_PER_UNIT), spelled(range.max, BYTES_PER_UNIT));
+  return value(`size${bounds}`, (given) => {
     const [, count, unit] = /^(\d+)(B|KiB|MiB|GiB)$/.exec(given) ?? [];
     if (unit === undefined) return new Unfit('must be a size with its unit (B, KiB, MiB, GiB), such as 4MiB');
     const size = Number(count) * (BYTES_PER_UNIT[unit] as number);
@@ -56,7 +74,7 @@ export function bytes(range: { min?: number; max?: number } = {}): SettingValue<
 /** A whole number in decimal digits. */
 export function integer(range: { min?: number; max?: number } = {}): SettingValue<number> {
   const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = range;
-  return value((given) => {
+  return value(`whole number${within(range.min?.toString(), range.max?.toString())}`, (given) => {
     const number = /^-?\d+$/.test(given) ? Number(given) : Number.NaN;
     return number >= min && number <= max ? number : new Unfit(`must be a whole number from ${min} to ${max}`);
   });
@@ -64,19 +82,24 @@ export function integer(range: { min?: number; max?: number } = {}): SettingValu
 
 /** `true` or `false`. */
 export function flag(): SettingValue<boolean> {
-  return value((given) => (given === 'true' || given === 'false' ? given === 'true' : new Unfit('must be true or false')));
+  return value('true or false', (given) =>
+    given === 'true' || given === 'false' ? given === 'true' : new Unfit('must be true or false'),
+  );
 }
 
 /** One of these words. */
 export function oneOf<const Word extends string>(...words: Word[]): SettingValue<Word> {
-  return value((given) => words.find((word) => word === given) ?? new Unfit(`must be one of: ${words.join(', ')}`));
+  return value(
+    words.join(', '),
+    (given) => words.find((word) => word === given) ?? new Unfit(`must be one of: ${words.join(', ')}`),
+  );
 }
 
 /** An absolute URL with one of these schemes (`url('redis', 'rediss')`), or with any if none is named. Stays text. */
 export function url(...schemes: string[]): SettingValue<string> {
   const example =
     schemes.length === 0 ? 'a URL' : `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
-  return value((given) => {
+  return value(schemes.length === 0 ? 'URL' : schemes.map((scheme) => `${scheme}://…`).join(' or '), (given) => {
     if (!URL.canParse(given) || !given.includes('://')) return new Unfit(`must be ${example}`);
     const scheme = new URL(given).protocol.slice(0, -1);
     return schemes.length === 0 || schemes.includes(scheme) ? given : new Unfit(`must be ${example}`);
@@ -86,6 +109,7 @@ export function url(...schemes: string[]): SettingValue<string> {
 /** `host:port`, `[::1]:port` or `unix:/path`. */
 export function listenAddress(): SettingValue<ListenAddress> {
   return value(
+    'host:port or unix:/path',
     (given) =>
       parseListenAddress(given) ??
       new Unfit('must be host:port, [IPv6]:port or unix:/absolute/path of at most 103 bytes; 0.0.0.0 listens everywhere'),
@@ -94,7 +118,7 @@ export function listenAddress(): SettingValue<ListenAddress> {
 
 /** Words parted by commas; blanks around them and empty ones do not count. At least one. */
 export function list(): SettingValue<readonly string[]> {
-  return value((given) => {
+  return value('list parted by commas', (given) => {
     const words = given.split(',').map((word) => word.trim());
     const kept = words.filter((word) => word !== '');
     return kept.length > 0 ? kept : new Unfit('must be a list parted by commas');

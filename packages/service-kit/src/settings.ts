@@ -166,6 +166,8 @@ export interface SettingDescription {
   /** As written in the environment; undefined where there is none. */
   default: string | undefined;
   isRequired: boolean;
+  /** What it may be: `duration, at least 1ms`. */
+  kind: string;
   description: string;
   secret: boolean;
 }
@@ -176,6 +178,7 @@ export function describeSettings(shape: Shape): SettingDescription[] {
     name: from.name,
     default: from.default,
     isRequired: from.default === undefined && !from.isOptional,
+    kind: from.value.description ?? '',
     description: from.describe,
     secret: from.isSecret,
   }));

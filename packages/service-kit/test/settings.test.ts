@@ -114,10 +114,27 @@ test('a wrong default is found when the program is written, not when it runs els
 
 test('a shape describes itself for help and documentation', () => {
   expect(describeSettings(SHAPE).slice(0, 3)).toEqual([
-    { name: 'AUTHZ_LISTEN', default: '127.0.0.1:50051', isRequired: false, description: 'Where Envoy asks.', secret: false },
-    { name: 'DATABASE_URL', default: undefined, isRequired: true, description: 'PostgreSQL with keys.', secret: true },
-    { name: 'REDIS_URL', default: undefined, isRequired: false, description: '', secret: true },
+    {
+      ...{ name: 'AUTHZ_LISTEN', default: '127.0.0.1:50051', isRequired: false, secret: false },
+      ...{ kind: 'host:port or unix:/path', description: 'Where Envoy asks.' },
+    },
+    {
+      ...{ name: 'DATABASE_URL', default: undefined, isRequired: true, secret: true },
+      ...{ kind: 'postgres://… or postgresql://…', description: 'PostgreSQL with keys.' },
+    },
+    { name: 'REDIS_URL', default: undefined, isRequired: false, secret: true, kind: 'redis://… or rediss://…', description: '' },
   ]);
+});
+
+test.each([
+  [durationMs(), 'duration'],
+  [durationMs({ minMs: 1 }), 'duration, at least 1ms'],
+  [durationMs({ minMs: 100, maxMs: 60_000 }), 'duration, 100ms to 1m'],
+  [bytes({ min: 1 << 20 }), 'size, at least 1MiB'],
+  [integer({ min: 0, max: 65_535 }), 'whole number, 0 to 65535'],
+  [oneOf('redis', 'memory'), 'redis, memory'],
+])('a setting says what it may be: %#', (value, kind) => {
+  expect(value.description).toBe(kind);
 });
 
 test('masked settings show everything but secrets', () => {

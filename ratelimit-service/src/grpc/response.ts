@@ -7,7 +7,7 @@ import {
   RateLimitResponse,
   RateLimitResponse_RateLimit_Unit as Unit,
 } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
-
+import { headerBytes } from './header-bytes.js';
 import { type HeaderForm, limitHeaders } from './limit-headers.js';
 
 type LimitDecision = Exclude<Decision, { kind: 'unlimited' }>;
@@ -50,22 +50,20 @@ export function limitResponse(
   form: HeaderForm = 'x-ratelimit',
 ): Uint8Array {
   const code = decision.kind === 'limited' ? Code.OVER_LIMIT : Code.OK;
-  const message: RateLimitResponse = {
-    ...EMPTY,
-    overallCode: code,
-    statuses: [statusOf(code, decision.windows, now)],
-    responseHeadersToAdd: [...limitHeaders(form, decision.windows, now), ...marksOf(decision)],
-  };
+  const message: RateLimitResponse = { ...EMPTY, overallCode: code, statuses: [statusOf(code, decision.windows, now)] };
+  const headers = [...limitHeaders(form, decision.windows, now), ...marksOf(decision)];
   if (decision.kind === 'limited') {
     const { trip } = decision;
-    message.responseHeadersToAdd.push(...limitedHeaders(trip));
+    headers.push(...limitedHeaders(trip));
     message.rawBody = Buffer.from(JSON.stringify(errorBody(LIMIT_ERROR[trip.window], requestId, now, detailsOf(trip))));
   }
-  return encoded(message, decision.kind === 'allowed' ? METADATA.allowed : METADATA[decision.kind][decision.trip.window]);
+  const metadata = decision.kind === 'allowed' ? METADATA.allowed : METADATA[decision.kind][decision.trip.window];
+  return encoded(message, headerBytes(headers), metadata);
 }
 
-function encoded(message: RateLimitResponse, metadata: Uint8Array): Uint8Array {
-  return Buffer.concat([RateLimitResponse.encode(message).finish(), metadata]);
+/** `rest` are fields that were encoded apart: their bytes follow those of the message. */
+function encoded(message: RateLimitResponse, ...rest: Uint8Array[]): Uint8Array {
+  return Buffer.concat([RateLimitResponse.encode(message).finish(), ...rest]);
 }
 
 /** The status that Envoy's peers read: the window with the least left. Durations are whole seconds, since Envoy cuts them. */

@@ -4,7 +4,7 @@ import type { Metrics } from '@tollgate/service-kit/metrics';
 export type Stage = 'received' | 'not_usage' | 'refused' | 'bad_units' | 'unlimited' | 'produced' | 'spooled';
 
 /** The collector's own metrics, with every label in place from the start. `spool` is asked at each scrape. */
-export function createCollectorMetrics(metrics: Metrics, spool: () => { events: number; bytes: number }) {
+export function createCollectorMetrics(metrics: Metrics, spool: () => { events: number; bytes: number; share: number }) {
   const events = metrics.counter({
     name: 'tollgate_usage_events_total',
     help: 'Usage events by the stage that they reached; refused and not_usage are entries that made none, spooled ones wait for Kafka on disk and are produced later.',
@@ -28,7 +28,16 @@ export function createCollectorMetrics(metrics: Metrics, spool: () => { events: 
     help: 'Events on disk that wait for Kafka; those of before this start are estimated.',
     read: () => spool().events,
   });
-  metrics.gauge({ name: 'tollgate_usage_spool_bytes', help: 'Their bytes; SPOOL_MAX is the bound.', read: () => spool().bytes });
+  metrics.gauge({
+    name: 'tollgate_usage_spool_bytes',
+    help: 'Bytes on disk that wait for Kafka; SPOOL_MAX is the bound.',
+    read: () => spool().bytes,
+  });
+  metrics.gauge({
+    name: 'tollgate_usage_spool_ratio',
+    help: 'How full the spool is, as a share of SPOOL_MAX, 0 to 1. From 0.9 on the collector is not ready, at 1 it stops reading.',
+    read: () => spool().share,
+  });
   return {
     count: (name: Stage, by: number) => stages[name].inc(by),
     appendFailed: () => failures.inc(),

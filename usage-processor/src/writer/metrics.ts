@@ -15,6 +15,12 @@ export function createWriterMetrics(metrics: Metrics, lag: () => number) {
     dead: stage('dead'),
   };
   metrics.gauge({ name: 'tollgate_usage_lag_events', help: 'Events in the event log that wait for the writer.', read: lag });
+  let newestMs = 0;
+  metrics.gauge({
+    name: 'tollgate_usage_newest_stored_timestamp_seconds',
+    help: 'When the newest event that was stored since the start of this process began, in Unix seconds; 0 before the first.',
+    read: () => newestMs / 1000,
+  });
   const problems = metrics.counter({
     name: 'tollgate_usage_writer_problems_total',
     help: 'retry: a batch was not kept and is read again. offset_out_of_range: the log lacks the stored offset; reading stopped.',
@@ -30,6 +36,10 @@ export function createWriterMetrics(metrics: Metrics, lag: () => number) {
   return {
     countCopies: (outcome: 'copied' | 'lost', by: number) => (outcome === 'copied' ? copied : lost).inc(by),
     count: (name: StoredStage, by: number) => stages[name].inc(by),
+    /** Late events and replays do not set it back. */
+    saw(events: readonly { time: string }[]) {
+      for (const { time } of events) newestMs = Math.max(newestMs, Date.parse(time));
+    },
     retries: problems.with({ problem: 'retry' }),
     stopped: problems.with({ problem: 'offset_out_of_range' }),
   };

@@ -177,7 +177,10 @@ function createStoring(needs: {
           storeBatch(batch, Date.now(), {
             store: storeAndCopy,
             count: counters.count,
-            saw: activity.saw,
+            saw: (events) => {
+              activity.saw(events);
+              counters.saw(events);
+            },
           }),
         ),
     );

@@ -79,6 +79,7 @@ test('a spool that fills up turns readiness at nine tenths and gRPC health when 
   expect([...seen]).toEqual([`200, ${SERVING}`, `503, ${SERVING}`]);
   await until(async () => (await health()) === NOT_SERVING, DEADLINE_MS, 'the word of a full spool');
   expect(await metric('tollgate_usage_spool_bytes')).toBeLessThanOrEqual(1 << 20);
+  expect(await metric('tollgate_usage_spool_ratio')).toBe((await metric('tollgate_usage_spool_bytes')) / (1 << 20));
   expect(await spooled()).toBe(sent - EVENTS_OF_A_MESSAGE);
 
   // What Envoy sends now stays in its stream, but for the little that is read ahead.

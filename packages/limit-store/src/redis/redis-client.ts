@@ -12,6 +12,13 @@ export interface RedisLane {
   inFlight: number;
 }
 
+/** Takes that are sent in one turn of the event loop leave in one write: each would be a system call of its own. */
+export function gatherWrites({ client: { stream } }: RedisLane): void {
+  if (stream === undefined || stream.writableCorked > 0) return;
+  stream.cork();
+  process.nextTick(() => stream.uncork());
+}
+
 /** What differs between two connections: where, who, TLS. */
 export type ServerOptions = Omit<RedisOptions, 'replyMapping'>;
 

@@ -3,7 +3,7 @@ import { checkTakeRequest } from '../check-take-request.js';
 import type { PartedLimitStore } from '../degrading-limit-store.js';
 import { StoreUnavailable } from '../store-unavailable.js';
 import { openRoute } from './open-route.js';
-import type { OnConnection, RedisLane } from './redis-client.js';
+import { gatherWrites, type OnConnection, type RedisLane } from './redis-client.js';
 import { resultFrom, scriptArguments, stateKey, TAKE_SCRIPT, TAKE_SCRIPT_SHA } from './take-script.js';
 
 /** Redis 6.2 or later, with `maxmemory-policy noeviction`: one server, the master that Sentinels name, or a cluster. */
@@ -77,7 +77,10 @@ export function createRedisLimitStore(options: RedisLimitStoreOptions): PartedLi
       const sendWhole = ({ client }: RedisLane): Promise<unknown> => client.eval(TAKE_SCRIPT, ...args); // which also loads it
       const reply = await call(
         route.laneFor(request.organizationId),
-        ({ client }) => client.evalsha(TAKE_SCRIPT_SHA, ...args),
+        (lane) => {
+          gatherWrites(lane);
+          return lane.client.evalsha(TAKE_SCRIPT_SHA, ...args);
+        },
         (error, lane) => (isNoScript(error) ? sendWhole(lane) : follow(error, lane, sendWhole)),
       );
       return resultFrom(reply);

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { rememberCutShort } from './cut-short.js';
 import { createFrameReader } from './frame-reader.js';
 import {
   ConnectionError,
@@ -38,9 +39,8 @@ export interface CallHandler {
 
 /** Of the bodies of all calls that are not answered yet. */
 const WINDOW_BYTES = 64 << 20;
-/** Calls that were answered before their peer had finished: what still comes of them is no fault. */
-const MAX_CUT_OFF = 10_000;
 const LAST_STREAM = 0x7fffffff;
+const NOTHING = Buffer.alloc(0);
 const LEAVING = Buffer.from('leaving!');
 const ALIVE = Buffer.from('alive?!?');
 
@@ -58,8 +58,10 @@ export class Http2Connection implements StreamConnection {
   private readonly blocks = createHeaderBlocks();
   private readonly streams = new Map<number, Http2Stream>();
   private readonly waiting = new Set<Http2Stream>();
-  private readonly cutOff = new Set<number>();
+  private readonly cutShort = rememberCutShort();
   private lastStream = 0;
+  /** The last one that was not refused for being too late. */
+  private lastTaken = 0;
   /** Of each new stream, as the peer says. */
   private streamWindow = DEFAULT_WINDOW_BYTES;
   private readonly room = createReceiveWindow(WINDOW_BYTES, (bytes) => this.send(windowUpdateFrame(0, bytes)));
@@ -112,15 +114,9 @@ export class Http2Connection implements StreamConnection {
   ended(stream: Http2Stream): void {
     this.streams.delete(stream.id);
     this.waiting.delete(stream);
-    if (!stream.isRemoteEnded) this.cutShort(stream.id);
+    if (!stream.isRemoteEnded) this.cutShort.add(stream.id);
     this.room.giveBack(stream.receivedBytes);
     if (this.isLast && this.streams.size === 0) this.finish();
-  }
-
-  /** The oldest are forgotten: most peers say nothing more of them. */
-  private cutShort(id: number): void {
-    this.cutOff.add(id);
-    if (this.cutOff.size > MAX_CUT_OFF) this.cutOff.delete(this.cutOff.values().next().value as number);
   }
 
   waits(stream: Http2Stream): void {
@@ -133,7 +129,7 @@ export class Http2Connection implements StreamConnection {
         if (!this.isOver) this.read(piece);
       } catch (error) {
         if (!(error instanceof ConnectionError)) throw error;
-        this.send(goawayFrame(this.lastStream, error.code));
+        this.send(goawayFrame(this.lastTaken, error.code));
         this.finish();
       }
     });
@@ -174,7 +170,7 @@ export class Http2Connection implements StreamConnection {
         break;
       case TYPE.pushPromise:
         throw broken('a caller promises nothing');
-      default: // Priorities, that the peer will leave, and what nobody knows.
+      // Nothing to do for priorities, for a peer that will leave, and for what nobody knows.
     }
   }
 
@@ -184,22 +180,19 @@ export class Http2Connection implements StreamConnection {
     const stream = this.streams.get(id);
     if (stream !== undefined) this.onTrailers(stream, block);
     else if (id > this.lastStream) this.onCall(id, block);
-    else if (!this.cutOff.has(id)) throw new ConnectionError(ERROR.streamClosed, 'headers of a call that is over');
+    else if (!this.cutShort.has(id)) throw new ConnectionError(ERROR.streamClosed, 'headers of a call that is over');
   }
 
   private onCall(id: number, { fields, isEnd }: HeaderBlock): void {
-    if (this.isLast) {
-      this.send(resetFrame(id, ERROR.refusedStream));
-      return;
-    }
     this.lastStream = id;
-    this.lastCallMs = performance.now();
     const head = requestHead(fields);
-    if (head === undefined || this.streams.size >= this.options.maxConcurrentStreams) {
+    if (head === undefined || this.isLast || this.streams.size >= this.options.maxConcurrentStreams) {
       this.send(resetFrame(id, head === undefined ? ERROR.protocol : ERROR.refusedStream));
-      if (!isEnd) this.cutShort(id);
+      if (!isEnd) this.cutShort.add(id);
       return;
     }
+    this.lastTaken = id;
+    this.lastCallMs = performance.now();
     const stream = new Http2Stream(id, head, this, this.streamWindow);
     this.streams.set(id, stream);
     stream.isRemoteEnded = isEnd;
@@ -211,7 +204,7 @@ export class Http2Connection implements StreamConnection {
   private onTrailers(stream: Http2Stream, { isEnd, fields }: HeaderBlock): void {
     if (stream.isRemoteEnded) throw new ConnectionError(ERROR.streamClosed, 'headers after the end');
     if (!isEnd || !fields.every(({ isRegular }) => isRegular)) stream.reset(ERROR.protocol);
-    else this.endBody(stream, Buffer.alloc(0));
+    else this.onBody(stream, 0, NOTHING, true);
   }
 
   private onData(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
@@ -230,23 +223,14 @@ export class Http2Connection implements StreamConnection {
 
   private onLateData(id: number, length: number, isEnd: boolean): void {
     this.room.giveBack(length);
-    if (!this.cutOff.has(id)) throw new ConnectionError(ERROR.streamClosed, 'a body of a call that is over');
-    if (isEnd) this.cutOff.delete(id);
+    if (!this.cutShort.has(id)) throw new ConnectionError(ERROR.streamClosed, 'a body of a call that is over');
+    if (isEnd) this.cutShort.delete(id);
   }
 
   private onBody(stream: Http2Stream, length: number, piece: Buffer, isEnd: boolean): void {
-    stream.receivedBytes += length;
-    stream.bodyBytes += piece.length;
-    if (stream.receivedBytes > this.options.maxBodyBytes) stream.reset(ERROR.flowControl);
-    else if (isEnd) this.endBody(stream, piece);
-    else this.handler.onData(stream, piece, false);
-  }
-
-  private endBody(stream: Http2Stream, piece: Buffer): void {
-    stream.isRemoteEnded = true;
-    const { contentLength } = stream.head;
-    if (contentLength !== undefined && contentLength !== stream.bodyBytes) stream.reset(ERROR.protocol);
-    else this.handler.onData(stream, piece, true);
+    const problem = stream.receive(length, piece.length, isEnd, this.options.maxBodyBytes);
+    if (problem === undefined) this.handler.onData(stream, piece, isEnd);
+    else stream.reset(problem);
   }
 
   private onSettings(flags: number, bytes: Buffer, start: number, end: number): void {
@@ -293,14 +277,14 @@ export class Http2Connection implements StreamConnection {
   private leave(): void {
     if (!this.isLeaving || this.isLast) return;
     this.isLast = true;
-    this.send(goawayFrame(this.lastStream, ERROR.none));
+    this.send(goawayFrame(this.lastTaken, ERROR.none));
     if (this.streams.size === 0) this.finish();
   }
 
   private onReset(id: number): void {
     if (id > this.lastStream) throw broken('the end of a call that is none');
     const stream = this.streams.get(id);
-    this.cutOff.delete(id);
+    this.cutShort.delete(id);
     if (stream === undefined) return;
     stream.isRemoteEnded = true;
     stream.gone();

@@ -23,9 +23,9 @@ export class Http2Stream {
   isRemoteEnded = false;
   /** All has been said to the peer, or one of both has given up. */
   isEnded = false;
-  /** Of its body, with padding: what it holds of the windows of both. */
+  /** Of its body, with padding: what it holds of the connection's window. */
   receivedBytes = 0;
-  bodyBytes = 0;
+  private bodyBytes = 0;
   /** For whoever answers: what has come of a message that is not whole yet, and whether it was answered. */
   body: Buffer | undefined;
   isAnswered = false;
@@ -38,6 +38,16 @@ export class Http2Stream {
     private readonly connection: StreamConnection,
     public sendWindow: number,
   ) {}
+
+  /** Counts a piece of the body, of which `bytes` are no padding. Returns the code to end the call with, if it breaks a rule. */
+  receive(withPadding: number, bytes: number, isEnd: boolean, maxBytes: number): number | undefined {
+    this.receivedBytes += withPadding;
+    this.bodyBytes += bytes;
+    this.isRemoteEnded = isEnd;
+    if (this.receivedBytes > maxBytes) return ERROR.flowControl;
+    const { contentLength } = this.head;
+    return isEnd && contentLength !== undefined && contentLength !== this.bodyBytes ? ERROR.protocol : undefined;
+  }
 
   /** A whole answer. Blocks are encoded headers. */
   reply(headBlock: Uint8Array, data: Uint8Array, trailersBlock: Uint8Array): void {
