@@ -199,10 +199,16 @@ export async function startServer(
     record: { folder: where.runFolder, name: 'kafka', stopSignal: 'SIGKILL' },
   });
   const isUp = async () => (await takesConnections(where.port)) || (server.isRunning() ? false : 'ended');
-  if ((await until(isUp, UP_DEADLINE_MS, 'Kafka')) === 'ended') {
-    throw new Error(`Kafka did not start:\n${await server.lastLines()}`);
+  try {
+    if ((await until(isUp, UP_DEADLINE_MS, 'Kafka')) === 'ended')
+      throw new Error(`Kafka did not start:\n${await server.lastLines()}`);
+    return server;
+  } catch (error) {
+    // Nobody else knows of it, and its folder goes with the test.
+    server.signal('SIGKILL');
+    await server.exited;
+    throw error;
   }
-  return server;
 }
 
 async function takesConnections(port: number): Promise<boolean> {
