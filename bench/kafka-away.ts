@@ -23,6 +23,8 @@ const TOPIC = 'usage-events';
 const BEFORE_MS = 3000;
 /** As Envoy flushes. */
 const TICK_MS = 200;
+/** Well below what Envoy holds back at most, which is what a collector has to take at once. */
+const MESSAGE_ENTRIES = 1000;
 const DEADLINE_MS = 30 * 60_000;
 
 const { values } = parseArgs({
@@ -75,17 +77,19 @@ try {
   const stream = openAccessLogStream(`unix:${socket}`);
   const organizations = Array.from({ length: 50 }, () => randomUUID());
   let sent = 0;
-  const send = (count: number) => {
-    const entries = Array.from({ length: count }, () => {
-      const organizationId = organizations[sent % organizations.length] ?? '';
-      const identity = { organization_id: organizationId, key_id: randomUUID(), environment: 'live' };
-      return anEntry({
-        streamId: `stream ${sent++}`,
-        startSeconds: Math.floor(Date.now() / 1000),
-        metadata: { 'envoy.filters.http.ext_authz': identity },
-      });
+  const nextEntry = () => {
+    const organizationId = organizations[sent % organizations.length] ?? '';
+    const identity = { organization_id: organizationId, key_id: randomUUID(), environment: 'live' };
+    return anEntry({
+      streamId: `stream ${sent++}`,
+      startSeconds: Math.floor(Date.now() / 1000),
+      metadata: { 'envoy.filters.http.ext_authz': identity },
     });
-    if (count > 0) stream.write(aMessage(entries, 'bench'));
+  };
+  const send = (count: number) => {
+    for (let left = count; left > 0; left -= MESSAGE_ENTRIES) {
+      stream.write(aMessage(Array.from({ length: Math.min(left, MESSAGE_ENTRIES) }, nextEntry), 'bench'));
+    }
   };
   const startMs = performance.now();
   const sendUntil = async (isEnough: () => boolean | Promise<boolean>) => {
@@ -101,7 +105,12 @@ try {
   await kafka.kill();
   console.info(`Kafka is away for ${awayMs / 1000} s at ${rate} events/s …`);
   await sendUntil(sinceStart(BEFORE_MS + awayMs));
-  await kafka.start();
+  let isBack = false;
+  const back = kafka.start().then(() => {
+    isBack = true;
+  });
+  await sendUntil(() => isBack);
+  await back;
   const spooled = await metric('tollgate_usage_spool_events');
   const producedBefore = await metric('tollgate_usage_events_total{stage="produced"');
   const drainStartMs = performance.now();

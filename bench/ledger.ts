@@ -1,6 +1,7 @@
 /**
  * What does storing usage cost beside a bare COPY of the same rows into the same table, and does it stay so as the table grows? Both
- * ways take turns in one run, on a PostgreSQL that forces every commit to disk.
+ * ways take turns in one run, on a PostgreSQL that forces every commit to disk: one of its own, or `--database URL`, which may
+ * have TimescaleDB. There the price of late events in compressed days is measured too.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,16 +9,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { isoMicros, type UsageEvent } from '@tollgate/domain/usage-event';
-import { startPostgres } from '@tollgate/embedded/embedded-postgres';
+import type { UsageEvent } from '@tollgate/domain/usage-event';
 import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
-import { migrateUp } from '@tollgate/postgres/migrate';
 import { storeUsage } from '@tollgate/postgres/usage-store';
 import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { openBareCopy } from './bare-copy.js';
+import { lateUsage } from './late-usage.js';
+import { openLedgerDatabase } from './ledger-database.js';
 import { type Depth, ledgerReport, type Stretch, type Way } from './ledger-report.js';
 import { familyNanosOf } from './machine.js';
+import { newEvents, ORGANIZATIONS } from './made-events.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
 
@@ -25,17 +27,16 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BATCHES = [1_000, 5_000];
 /** Of one way, before it is the other's turn. */
 const STRETCH_EVENTS = 10_000;
-const ORGANIZATIONS = Array.from({ length: 50 }, () => randomUUID());
 const DEPTHS = [100_000, 1_000_000, 10_000_000];
 const DEPTH_BATCH = 1_000;
 const DEPTH_EVENTS = 50_000;
 
-/** Today's first moment. */
-const START_MICROS = BigInt(Math.floor(Date.now() / 86_400_000) * 86_400_000) * 1000n;
-let made = 0n;
-
 const { values: args } = parseArgs({
-  options: { rounds: { type: 'string', default: '20' }, stored: { type: 'string', default: '1000000' } },
+  options: {
+    rounds: { type: 'string', default: '20' },
+    stored: { type: 'string', default: '1000000' },
+    database: { type: 'string' },
+  },
 });
 const rounds = Number(args.rounds);
 const deepest = Number(args.stored);
@@ -45,10 +46,9 @@ const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
 await claimFolder(folder, process.pid);
 const loadBefore = loadAverage();
 try {
-  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
-  await migrateUp({ url: postgres.url, folder: join(ROOT, 'migrations') });
+  const server = await openLedgerDatabase({ folder, migrations: join(ROOT, 'migrations'), serverUrl: args.database });
   const db = openDatabase({
-    url: postgres.url,
+    url: server.url,
     maxConnections: 1,
     connectTimeoutMs: 5_000,
     statementTimeoutMs: 60_000,
@@ -56,16 +56,17 @@ try {
     onError: (error) => console.error(error),
   });
   // The small table first: afterwards it only grows.
-  const depths = await deepen(db, postgres.pid);
-  const stretches = await compare(db, postgres.url, postgres.pid);
+  const depths = await deepen(db, server.pid);
+  const stretches = await compare(db, server.url, server.pid);
+  const late = server.hasTimescale ? await lateUsage(db, createStore(db)) : [];
   await db.close();
-  const report = ledgerReport(stretches, depths, [
-    ...(await provenance(ROOT, `Node.js ${process.version}, PostgreSQL ${postgres.version}`, 'ledger')),
+  const report = ledgerReport({ ...server, stretches, depths, late }, [
+    ...(await provenance(ROOT, `Node.js ${process.version}, ${server.version}`, 'ledger')),
     ['rounds', `${rounds} of ${STRETCH_EVENTS.toLocaleString('en')} events for each way and size, in turns; median (least–most)`],
     ['events', `of ${ORGANIZATIONS.length} organizations, 200 a second by their times, none stored before`],
     ['load average before', loadBefore],
   ]);
-  await postgres.close();
+  await server.close();
   console.info(`\n${report}`);
   await writeSection(join(ROOT, 'bench', 'results.md'), report);
 } finally {
@@ -76,7 +77,7 @@ process.exit();
 
 async function compare(db: Database, url: string, serverPid: number): Promise<Stretch[]> {
   const bare = await openBareCopy(url);
-  const store = createStore(db);
+  const store = createNewStore(db);
   const ways: Record<Way, (events: readonly UsageEvent[]) => Promise<void>> = { 'bare COPY': bare.store, storeUsage: store };
   // The partition of the day has to be there before the first COPY.
   await store(newEvents(1));
@@ -93,7 +94,7 @@ async function compare(db: Database, url: string, serverPid: number): Promise<St
 }
 
 async function deepen(db: Database, serverPid: number): Promise<Depth[]> {
-  const store = createStore(db);
+  const store = createNewStore(db);
   const depths: Depth[] = [];
   for (const stored of DEPTHS.filter((depth) => depth <= deepest)) {
     let count = await storedRows(db);
@@ -125,44 +126,28 @@ async function stretch(
   };
 }
 
-function createStore(db: Database): (events: readonly UsageEvent[]) => Promise<void> {
+/** Stores events in a log of their own, one batch after the other, and tells how many were new. */
+function createStore(db: Database): (events: readonly UsageEvent[]) => Promise<number> {
   const place = { group: 'bench', logId: randomUUID(), topic: 'usage-events', partition: 0 };
   let offset = 0n;
   return async (events) => {
     const next = offset + BigInt(events.length);
-    const batch = { ...place, startOffset: offset, nextOffset: next, events, deadLetters: [] };
-    const { inserted } = await storeUsage(db, batch);
-    if (inserted !== events.length) throw new Error(`${inserted} of ${events.length} events were stored`);
+    const { inserted } = await storeUsage(db, { ...place, startOffset: offset, nextOffset: next, events, deadLetters: [] });
     offset = next;
+    return inserted;
+  };
+}
+
+/** The same where all of them have to be new. */
+function createNewStore(db: Database): (events: readonly UsageEvent[]) => Promise<void> {
+  const store = createStore(db);
+  return async (events) => {
+    const inserted = await store(events);
+    if (inserted !== events.length) throw new Error(`${inserted} of ${events.length} events were stored`);
   };
 }
 
 async function storedRows(db: Database): Promise<number> {
   const [row] = await db.query<{ count: string }>('SELECT count(*) FROM usage_events');
   return Number(row?.count);
-}
-
-function newEvents(count: number): UsageEvent[] {
-  return Array.from({ length: count }, () => {
-    made++;
-    return {
-      v: 1,
-      event_id: randomUUID().replaceAll('-', ''),
-      time: isoMicros(START_MICROS + made * 5_000n),
-      request_id: randomUUID(),
-      organization_id: ORGANIZATIONS[Number(made % BigInt(ORGANIZATIONS.length))] ?? '',
-      api_key_id: '0f8fad5b-d9cb-469f-a165-70867728950e',
-      environment: 'live',
-      method: 'GET',
-      path: `/v1/orders/${made % 1000n}`,
-      route: 'orders',
-      status_code: 200,
-      response_time_ms: Number(made % 997n) / 10,
-      request_bytes: 120,
-      response_bytes: 2048,
-      billable: true,
-      units: 1,
-      origin: 'upstream',
-    };
-  });
 }

@@ -6,7 +6,7 @@ import { machineDescription } from './machine.js';
 
 /** Name and value, in the order in which they are told. `name` is the bench's, if it has one of its own. */
 export async function provenance(root: string, versions: string, name = ''): Promise<[string, string][]> {
-  const given = [...(name === '' ? [] : [name]), ...process.argv.slice(2)];
+  const given = [...(name === '' ? [] : [name]), ...process.argv.slice(2).map(withoutLogin)];
   return [
     ['date', new Date().toISOString().slice(0, 10)],
     ['commit', await commit(root)],
@@ -14,6 +14,10 @@ export async function provenance(root: string, versions: string, name = ''): Pro
     ['versions', versions],
     ['command', `\`${['npm run bench', ...(given.length > 0 ? ['--'] : []), ...given].join(' ')}\``],
   ];
+}
+
+function withoutLogin(argument: string): string {
+  return argument.replace(/\/\/[^@/]*@/, '//…@');
 }
 
 /** Of the last minute. */

@@ -5,9 +5,10 @@
  * - `latency`: how much later answers come than from Envoy alone; `[--rounds 3] [--seconds 10]`
  * - `overload`: what authz does with more calls than it can serve
  * - `key-memory`: what a cached key takes
- * - `ledger`: what storing usage costs beside a bare COPY; `[--rounds 20] [--stored 1000000]`
+ * - `ledger`: what storing usage costs beside a bare COPY; `[--rounds 20] [--stored 1000000] [--database URL]`, such as one with TimescaleDB
  * - `decisions`: what a rate-limit decision costs beside envoyproxy/ratelimit; `[--rounds 5] [--seconds 4]`, RATELIMIT_PEER
  * - `redis-faults`: how late ratelimit is while Redis is slow, stopped or dead; `[--rate 500] [--seconds 15] [--stopped 60]`
+ * - `freshness`: how soon `usage show` counts a request; `[--seconds 60] [--rate 1000]`
  * - `kafka-away`: what the collector does while Kafka is away; `[--seconds 1800]`
  */
 import { join } from 'node:path';
@@ -16,7 +17,18 @@ import esbuild from 'esbuild';
 import { build } from './build.mjs';
 import { bundleOptions, DIST, ROOT } from './bundle-options.mjs';
 
-const BENCHES = ['gateway', 'steps', 'latency', 'overload', 'key-memory', 'ledger', 'decisions', 'redis-faults', 'kafka-away'];
+const BENCHES = [
+  'gateway',
+  'steps',
+  'latency',
+  'overload',
+  'key-memory',
+  'ledger',
+  'decisions',
+  'redis-faults',
+  'kafka-away',
+  'freshness',
+];
 /** Programs that a bench starts. */
 const HELPERS = ['check-driver'];
 

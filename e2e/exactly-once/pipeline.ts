@@ -23,6 +23,8 @@ export const TOPIC = 'usage-events';
 export interface Part {
   start(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
+  /** What its metrics tell now: the sum over the lines that begin so. Rejects while it is away. */
+  metric(start: string): Promise<number>;
   /** kill -9, waited for. */
   kill(): Promise<void>;
   stop(): Promise<void>;
@@ -50,14 +52,16 @@ export interface Pipeline {
 
 export interface PipelineOptions {
   writers: number;
+  /** One broker unless told; topics have a copy on each. */
+  kafka?: () => Promise<KafkaServer>;
   /** The name of a mutation in mutate-sql.mjs that every writer runs with. */
   mutant?: string;
 }
 
-export async function startPipeline({ writers, mutant }: PipelineOptions): Promise<Pipeline> {
+export async function startPipeline({ writers, mutant, kafka: startBrokers = startKafka }: PipelineOptions): Promise<Pipeline> {
   await promisify(execFile)(process.execPath, [join(PROJECT, 'scripts', 'build.mjs')], { cwd: PROJECT });
   const { folder, runFolder } = await newRunFolder('exactly-once');
-  const [kafka, database] = await Promise.all([startKafka(), startDatabaseServer()]);
+  const [kafka, database] = await Promise.all([startBrokers(), startDatabaseServer()]);
   const { url } = await freshDatabase({ serverUrl: database.url });
   const pool = new pg.Pool({ connectionString: url, max: 1 });
   pool.on('error', () => {});
@@ -88,7 +92,7 @@ export async function startPipeline({ writers, mutant }: PipelineOptions): Promi
     database,
     sql,
     makeTopic: async () => {
-      const topicSettings = { partitions: PARTITIONS, replicationFactor: 1, retentionMs: 86_400_000 };
+      const topicSettings = { partitions: PARTITIONS, replicationFactor: kafka.brokers.length, retentionMs: 86_400_000 };
       const connection = { brokers: kafka.brokers };
       const topics = [TOPIC, `${TOPIC}-dead-letter`];
       await until(async () => (await createKafkaTopics(connection, topics, topicSettings)) && true, DEADLINE_MS, 'the topics');
@@ -122,6 +126,7 @@ interface PartOptions {
 function makePart({ program, name, folder, runFolder, env, preload }: PartOptions): Part {
   let running: BackgroundProcess | undefined;
   let starts = 0;
+  let adminAddress = '';
   let logFile = '';
   return {
     async start() {
@@ -136,13 +141,22 @@ function makePart({ program, name, folder, runFolder, env, preload }: PartOption
         record: { folder: runFolder, name },
       });
       running = started;
-      const isReady = async () =>
-        (await readFile(logFile, 'utf8')).includes('"msg":"ready"') || (!started.isRunning() && 'ended');
-      if ((await until(isReady, DEADLINE_MS, `the start of ${name}`)) === 'ended') {
+      const readyLine = async () =>
+        /^.*"msg":"ready".*$/m.exec(await readFile(logFile, 'utf8'))?.[0] ?? (started.isRunning() ? undefined : 'ended');
+      const line = await until(readyLine, DEADLINE_MS, `the start of ${name}`);
+      if (line !== 'ended') adminAddress = (JSON.parse(line) as { admin_address: string }).admin_address;
+      else {
         throw new Error(`${name} did not start:\n${await started.lastLines()}`);
       }
     },
     signal: (signal) => running?.signal(signal),
+    async metric(start) {
+      const page = await (await fetch(`http://${adminAddress}/metrics`)).text();
+      return page
+        .split('\n')
+        .filter((line) => line.startsWith(start))
+        .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+    },
     async kill() {
       running?.signal('SIGKILL');
       await running?.exited;

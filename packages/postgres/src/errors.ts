@@ -55,6 +55,7 @@ export const SQLSTATE = {
   uniqueViolation: '23505',
   checkViolation: '23514',
   lockNotAvailable: '55P03',
+  deadlockDetected: '40P01',
 } as const;
 
 /**

@@ -27,6 +27,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const OTHER_RUN_TIMEOUT = '120s';
 /** A statement that waits for a lock makes everyone queue behind it, so it gives up quickly and tries again. */
 const LOCK_TIMEOUT = '2s';
+/** A migration that was the victim of a deadlock is as good as one that did not get its lock. */
+const LOCK_TROUBLE: readonly (string | undefined)[] = [SQLSTATE.lockNotAvailable, SQLSTATE.deadlockDetected];
 const LOCK_ATTEMPTS = 10;
 const LOCK_PAUSE_MS = 500;
 
@@ -152,7 +154,7 @@ async function applyInTransaction(client: pg.Client, name: string, sql: string, 
       return;
     } catch (error) {
       await client.query('ROLLBACK').catch(() => {});
-      if (errorCode(error) !== SQLSTATE.lockNotAvailable || attempt === LOCK_ATTEMPTS) throw inMigration(name, error);
+      if (!LOCK_TROUBLE.includes(errorCode(error)) || attempt === LOCK_ATTEMPTS) throw inMigration(name, error);
       await delay(LOCK_PAUSE_MS);
     }
   }

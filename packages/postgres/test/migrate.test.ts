@@ -10,6 +10,7 @@ import { rotateApiKey } from '@tollgate/postgres/rotate-api-key';
 import { storeUsage } from '@tollgate/postgres/usage-store';
 import { freshDatabase } from '@tollgate/testing/database';
 import { MIGRATIONS_FOLDER } from '@tollgate/testing/migrations-folder';
+import { until } from '@tollgate/testing/until';
 import { expect, onTestFinished, test } from 'vitest';
 import { anEvent, anOrganization, openUrl } from './open-fresh.js';
 
@@ -99,6 +100,29 @@ test('a migration that fails leaves nothing of itself, and those before it stay'
   await expect(migrateUp({ url, folder })).rejects.toThrow(/9001_bad: division by zero/);
   expect((await migrationStatus({ url, folder })).pending).toEqual(['9001_bad']);
   expect(await db.query("SELECT to_regclass('half') AS found")).toEqual([{ found: null }]);
+});
+
+test('a migration that PostgreSQL ends to break a deadlock is tried again', async () => {
+  const { db, url } = await openEmpty(true);
+  const up = 'LOCK TABLE plans; SELECT pg_advisory_xact_lock(7); LOCK TABLE organizations; CREATE TABLE m9000_locks ()';
+  const folder = await withMigration(await aFolder(), '9000_locks', up);
+  const waitsFor = (lock: string) =>
+    until(() => db.query(`SELECT FROM pg_locks WHERE NOT granted AND ${lock}`).then(({ length }) => length > 0), 10_000, lock);
+  let [migrated, used]: [Promise<string[]> | undefined, Promise<void> | undefined] = [undefined, undefined];
+  await db.transaction(async (gate) => {
+    await gate.query('SELECT pg_advisory_xact_lock(7)');
+    migrated = migrateUp({ url, folder });
+    await waitsFor("locktype = 'advisory'");
+    used = db.transaction(async (user) => {
+      // The one that looks first is the one that is ended.
+      await user.query("SET LOCAL deadlock_timeout = '60s'");
+      await user.query('LOCK TABLE organizations');
+      await user.query('LOCK TABLE plans');
+    });
+    await waitsFor("relation = 'plans'::regclass");
+  });
+  await used;
+  expect(await migrated).toEqual(['9000_locks']);
 });
 
 async function openEmpty(isMigrated: boolean) {

@@ -107,9 +107,9 @@ export async function startKafka(security?: KafkaSecurity): Promise<KafkaServer>
   };
 }
 
-type ServerSettings = Record<string, string | number | boolean>;
+export type ServerSettings = Record<string, string | number | boolean>;
 
-function serverSettings(folder: string, port: number, controllerPort: number): ServerSettings {
+export function serverSettings(folder: string, port: number, controllerPort: number): ServerSettings {
   return {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -155,12 +155,26 @@ async function formatStorage(
   properties: string,
   security: KafkaSecurity | undefined,
 ): Promise<void> {
-  // The id of a cluster is a UUID in base64, which may begin with a hyphen.
-  const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
-  const args = ['format', `--cluster-id=${id}`, '-c', properties, '--standalone'];
+  const args = ['--standalone'];
   if (security !== undefined) {
     args.push('--add-scram', `SCRAM-SHA-512=[name=${security.username},password=${security.password}]`);
   }
+  await formatWith({ java, folder: jars }, folder, properties, aClusterId(), args);
+}
+
+/** A UUID in base64, which may begin with a hyphen. */
+export function aClusterId(): string {
+  return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+}
+
+export async function formatWith(
+  { java, folder: jars }: Pick<KafkaLibraries, 'java' | 'folder'>,
+  folder: string,
+  properties: string,
+  clusterId: string,
+  more: readonly string[],
+): Promise<void> {
+  const args = ['format', `--cluster-id=${clusterId}`, '-c', properties, ...more];
   const tool = await startBackgroundProcess({
     command: java,
     args: [...JVM, '-cp', join(jars, '*'), 'kafka.tools.StorageTool', ...args],
@@ -173,7 +187,7 @@ async function formatStorage(
   if (outcome.code !== 0) throw new Error(`the storage of Kafka could not be formatted:\n${await tool.lastLines()}`);
 }
 
-async function startServer(
+export async function startServer(
   { java, folder: jars }: KafkaLibraries,
   where: { folder: string; runFolder: string; properties: string; port: number },
 ): Promise<BackgroundProcess> {
@@ -185,10 +199,16 @@ async function startServer(
     record: { folder: where.runFolder, name: 'kafka', stopSignal: 'SIGKILL' },
   });
   const isUp = async () => (await takesConnections(where.port)) || (server.isRunning() ? false : 'ended');
-  if ((await until(isUp, UP_DEADLINE_MS, 'Kafka')) === 'ended') {
-    throw new Error(`Kafka did not start:\n${await server.lastLines()}`);
+  try {
+    if ((await until(isUp, UP_DEADLINE_MS, 'Kafka')) === 'ended')
+      throw new Error(`Kafka did not start:\n${await server.lastLines()}`);
+    return server;
+  } catch (error) {
+    // Nobody else knows of it, and its folder goes with the test.
+    server.signal('SIGKILL');
+    await server.exited;
+    throw error;
   }
-  return server;
 }
 
 async function takesConnections(port: number): Promise<boolean> {

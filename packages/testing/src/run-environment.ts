@@ -8,6 +8,7 @@ export type RunVariable =
   | 'TEST_SERVICES'
   | 'TEST_RUN_FOLDER'
   | 'TEST_DATABASE_URL'
+  | 'TEST_TIMESCALEDB_URL'
   | 'TEST_REDIS_URL'
   | 'TEST_REDIS_SERVER'
   | 'TEST_ENVOY_PATH'

@@ -7,6 +7,7 @@ import {
   at,
   countsBy,
   DAY_MICROS,
+  HOUR_MICROS,
   numbersOf,
   ORGANIZATION,
   periodsOf,
@@ -82,10 +83,10 @@ test('a database that was told to stay on plain PostgreSQL does, and moves when 
   await timescale.migrateUp();
   expect(await isHypertable(db)).toBe(false);
   await storeAll(db, [at(thisHour())]);
-  await db.query('SELECT usage_to_timescaledb()');
+  await timescale.apply('SELECT usage_to_timescaledb()');
   expect(await isHypertable(db)).toBe(true);
   expect(await usedIn(db, thisHour(), thisHour() + DAY_MICROS)).toMatchObject({ requests: 1 });
-  await db.query('SELECT usage_to_plain()');
+  await timescale.apply('SELECT usage_to_plain()');
   expect(await isHypertable(db)).toBe(false);
   expect(await usedIn(db, thisHour(), thisHour() + DAY_MICROS)).toMatchObject({ requests: 1 });
 });
@@ -133,6 +134,34 @@ test('raw events are kept 90 days and compressed after seven, and days and month
     { name: 'usage_daily', source: 'usage_hourly', materialized_only: false },
     { name: 'usage_monthly', materialized_only: false },
   ]);
+});
+
+test('the jobs compress what is a week old, drop raw events of 90 days, and bring late events into their day and month', async () => {
+  const timescale = await aTimescale();
+  const { db } = timescale;
+  await timescale.migrateUp();
+  const now = thisHour();
+  const events = [0n, 1n, 3n, 6n, 9n, 35n, 88n, 95n, 120n].map((day) => at(now - day * DAY_MICROS));
+  await storeAll(db, events);
+  await timescale.runJobs();
+  expect(await count(db, 'usage_events')).toBe(7);
+  const chunks = `SELECT is_compressed, count(*)::int AS chunks FROM timescaledb_information.chunks
+    WHERE hypertable_name = 'usage_events' GROUP BY 1 ORDER BY 1`;
+  const compressed = [
+    { is_compressed: false, chunks: 4 },
+    { is_compressed: true, chunks: 3 },
+  ];
+  expect(await db.query(chunks)).toEqual(compressed);
+  for (const view of AGGREGATES) expect(await periodsOf(db, view)).toEqual(countsBy(events, view));
+
+  const late = [1n, 72n, 35n * 24n, 88n * 24n].map((hours) => at(now - hours * HOUR_MICROS + 1n));
+  expect(await storeAll(db, [...late, ...events.slice(0, 7)])).toMatchObject({ inserted: 4, duplicates: 7 });
+  const all = [...events, ...late];
+  expect(await periodsOf(db, 'hourly')).toEqual(countsBy(all, 'hourly'));
+  await timescale.runJobs();
+  for (const view of AGGREGATES) expect(await periodsOf(db, view)).toEqual(countsBy(all, view));
+  expect(await db.query(chunks)).toEqual(compressed);
+  expect(await usedIn(db, now - 200n * DAY_MICROS, now + DAY_MICROS)).toEqual(sumsOf(all));
 });
 
 test("today's usage is in its day and month before any refresh", async () => {

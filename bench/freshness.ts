@@ -1,0 +1,170 @@
+/**
+ * `npm run bench -- freshness [--seconds 60] [--rate 1000]`: how long after a request does `usage show` count it? Access-log entries
+ * come to a collector as Envoy sends them, and go by way of Kafka and a writer into PostgreSQL, each a process of its own. The
+ * query of `usage show` is asked again and again; a request is seen when the answer counts so many as ended up to it.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startPostgres } from '@tollgate/embedded/embedded-postgres';
+import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
+import { createKafkaTopics } from '@tollgate/event-log/kafka/kafka-topics';
+import { type Database, openDatabase } from '@tollgate/postgres/database';
+import { migrateUp } from '@tollgate/postgres/migrate';
+import { usageReport } from '@tollgate/postgres/usage-report';
+import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
+import { startKafka } from '@tollgate/testing/kafka';
+import { until } from '@tollgate/testing/until';
+import { openAccessLogStream } from '../usage-processor/test/collector/access-log-client.js';
+import { aMessage, anEntry } from '../usage-processor/test/collector/an-entry.js';
+import { freshnessReport } from './freshness-report.js';
+import { loadAverage, provenance } from './provenance.js';
+import { writeSection } from './results-page.js';
+import { type Closers, startService } from './world.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const TOPIC = 'usage-events';
+/** As Envoy flushes its access log. */
+const FLUSH_MS = 200;
+/** The first seconds of a pipeline are not its everyday. */
+const WARM_UP_MS = 10_000;
+const LAST_DEADLINE_MS = 60_000;
+const ORGANIZATIONS = Array.from({ length: 50 }, () => randomUUID());
+/** Those that are asked about, in different partitions. */
+const WATCHED = ORGANIZATIONS.slice(0, 5);
+
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '60' }, rate: { type: 'string', default: '1000' } },
+});
+const rate = Number(values.rate);
+const lengthMs = Number(values.seconds) * 1000;
+
+await removeDeadRuns();
+const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
+await claimFolder(folder, process.pid);
+process.env['TEST_RUN_FOLDER'] = folder;
+const closers: Closers = [];
+const loadBefore = loadAverage();
+try {
+  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
+  closers.push(() => postgres.close());
+  await migrateUp({ url: postgres.url, folder: join(ROOT, 'migrations') });
+  const db = openDatabase({
+    url: postgres.url,
+    maxConnections: 1,
+    connectTimeoutMs: 5_000,
+    statementTimeoutMs: 60_000,
+    applicationName: 'tollgate bench',
+    onError: (error) => console.error(error),
+  });
+  closers.push(() => db.close());
+  const collectorAddress = await startPipeline(postgres.url);
+
+  const ended = sendEntries(collectorAddress);
+  const { latenciesMs, questionsMs, unseen } = await watch(db, ended);
+  const report = freshnessReport({ latenciesMs, questionsMs, unseen, sent: ended.sent() }, [
+    ...(await provenance(ROOT, `Node.js ${process.version}, PostgreSQL ${postgres.version}, Kafka 4.4.0`, 'freshness')),
+    [
+      'load',
+      `${rate} requests a second of ${ORGANIZATIONS.length} organizations for ${values.seconds} s, after ${WARM_UP_MS / 1000} s that do not count`,
+    ],
+    ['settings', 'those that the services have by default; Kafka has one broker'],
+    ['load average before', loadBefore],
+  ]);
+  console.info(`\n${report}`);
+  await writeSection(join(ROOT, 'bench', 'results.md'), report);
+} finally {
+  for (const close of closers.reverse()) await close();
+  await endRecordedOrphans(folder);
+  await rm(folder, { recursive: true, force: true });
+}
+process.exit();
+
+async function startPipeline(databaseUrl: string): Promise<string> {
+  const kafka = await startKafka();
+  closers.push(() => kafka.close());
+  const topics = { partitions: 12, replicationFactor: 1, retentionMs: 86_400_000 };
+  const both = [TOPIC, `${TOPIC}-dead-letter`];
+  await until(async () => (await createKafkaTopics(kafka, both, topics)) && true, 60_000, 'the topics');
+  const settings = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: databaseUrl, LOG_LEVEL: 'info' };
+  const service = (name: string) =>
+    startService({ folder, root: ROOT, transport: 'unix', profileFolder: undefined }, closers, name, {
+      ...settings,
+      DATA_DIR: join(folder, `${name}-data`),
+    });
+  await service('writer');
+  const { address } = await service('collector');
+  if (!('unix' in address)) throw new Error('the collector listens elsewhere');
+  return `unix:${address.unix}`;
+}
+
+interface Ended {
+  /** When the n-th request of this organization ended, by performance.now(); undefined while it has not. */
+  endOf(organization: string, nth: number): number | undefined;
+  sent(): number;
+  isOver(): boolean;
+}
+
+/** Requests end one after the other at the rate; every 200 ms those that have ended are told. */
+function sendEntries(address: string): Ended {
+  const stream = openAccessLogStream(address);
+  const ends = new Map<string, number[]>(ORGANIZATIONS.map((id) => [id, []]));
+  const startMs = performance.now();
+  let sent = 0;
+  let isOver = false;
+  const flush = () => {
+    const due = Math.floor(((performance.now() - startMs) * rate) / 1000);
+    const entries = Array.from({ length: due - sent }, () => {
+      const organization = ORGANIZATIONS[sent % ORGANIZATIONS.length] ?? '';
+      ends.get(organization)?.push(startMs + (++sent * 1000) / rate);
+      const identity = { organization_id: organization, key_id: randomUUID(), environment: 'live' };
+      return anEntry({
+        streamId: `stream ${sent}`,
+        startSeconds: Math.floor(Date.now() / 1000),
+        metadata: { 'envoy.filters.http.ext_authz': identity, 'envoy.filters.http.ratelimit': { decision: 'allowed' } },
+      });
+    });
+    if (entries.length > 0) stream.write(aMessage(entries, 'bench'));
+  };
+  void (async () => {
+    while (performance.now() - startMs < WARM_UP_MS + lengthMs) {
+      flush();
+      await pause(FLUSH_MS);
+    }
+    isOver = true;
+  })();
+  closers.push(async () => stream.close());
+  return { endOf: (organization, nth) => ends.get(organization)?.[nth], sent: () => sent, isOver: () => isOver };
+}
+
+/** Asks about one organization after the other, until all is seen. */
+async function watch(db: Database, ended: Ended): Promise<{ latenciesMs: number[]; questionsMs: number[]; unseen: number }> {
+  const [latenciesMs, questionsMs]: [number[], number[]] = [[], []];
+  const seen = new Map<string, number>();
+  const countsFromMs = performance.now() + WARM_UP_MS;
+  const from = new Date(Date.now() - 3_600_000);
+  const unseen = () => WATCHED.filter((id) => ended.endOf(id, seen.get(id) ?? 0) !== undefined);
+  let giveUpMs = Number.POSITIVE_INFINITY;
+  while (!ended.isOver() || (unseen().length > 0 && performance.now() < giveUpMs)) {
+    if (ended.isOver()) giveUpMs = Math.min(giveUpMs, performance.now() + LAST_DEADLINE_MS);
+    for (const organization of WATCHED) {
+      const askedMs = performance.now();
+      const to = new Date(Date.now() + 3_600_000);
+      const [row] = await usageReport(db, { organizationId: organization, from, to, by: 'total' });
+      const nowMs = performance.now();
+      questionsMs.push(nowMs - askedMs);
+      for (let nth = seen.get(organization) ?? 0; nth < (row?.requests ?? 0); nth++) {
+        const endMs = ended.endOf(organization, nth);
+        if (endMs === undefined) throw new Error('more was counted than was sent');
+        if (endMs >= countsFromMs) latenciesMs.push(nowMs - endMs);
+      }
+      seen.set(organization, row?.requests ?? 0);
+    }
+    await pause(20);
+  }
+  return { latenciesMs, questionsMs, unseen: unseen().length };
+}
