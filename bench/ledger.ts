@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { isoMicros, type UsageEvent } from '@tollgate/domain/usage-event';
+import type { UsageEvent } from '@tollgate/domain/usage-event';
 import { startPostgres } from '@tollgate/embedded/embedded-postgres';
 import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
@@ -20,19 +20,15 @@ import { type Depth, ledgerReport, type Stretch, type Way } from './ledger-repor
 import { familyNanosOf } from './machine.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
+import { newEvents, ORGANIZATIONS } from './usage-events.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BATCHES = [1_000, 5_000];
 /** Of one way, before it is the other's turn. */
 const STRETCH_EVENTS = 10_000;
-const ORGANIZATIONS = Array.from({ length: 50 }, () => randomUUID());
 const DEPTHS = [100_000, 1_000_000, 10_000_000];
 const DEPTH_BATCH = 1_000;
 const DEPTH_EVENTS = 50_000;
-
-/** Today's first moment. */
-const START_MICROS = BigInt(Math.floor(Date.now() / 86_400_000) * 86_400_000) * 1000n;
-let made = 0n;
 
 const { values: args } = parseArgs({
   options: { rounds: { type: 'string', default: '20' }, stored: { type: 'string', default: '1000000' } },
@@ -140,29 +136,4 @@ function createStore(db: Database): (events: readonly UsageEvent[]) => Promise<v
 async function storedRows(db: Database): Promise<number> {
   const [row] = await db.query<{ count: string }>('SELECT count(*) FROM usage_events');
   return Number(row?.count);
-}
-
-function newEvents(count: number): UsageEvent[] {
-  return Array.from({ length: count }, () => {
-    made++;
-    return {
-      v: 1,
-      event_id: randomUUID().replaceAll('-', ''),
-      time: isoMicros(START_MICROS + made * 5_000n),
-      request_id: randomUUID(),
-      organization_id: ORGANIZATIONS[Number(made % BigInt(ORGANIZATIONS.length))] ?? '',
-      api_key_id: '0f8fad5b-d9cb-469f-a165-70867728950e',
-      environment: 'live',
-      method: 'GET',
-      path: `/v1/orders/${made % 1000n}`,
-      route: 'orders',
-      status_code: 200,
-      response_time_ms: Number(made % 997n) / 10,
-      request_bytes: 120,
-      response_bytes: 2048,
-      billable: true,
-      units: 1,
-      origin: 'upstream',
-    };
-  });
 }

@@ -1,0 +1,35 @@
+/** Usage events as a gateway makes them, each of them new. */
+import { randomUUID } from 'node:crypto';
+import { isoMicros, type UsageEvent } from '@tollgate/domain/usage-event';
+
+export const ORGANIZATIONS: readonly string[] = Array.from({ length: 50 }, () => randomUUID());
+
+/** Yesterday's first moment: millions of events later it is still the past, which a writer wants. */
+const START_MICROS = BigInt((Math.floor(Date.now() / 86_400_000) - 1) * 86_400_000) * 1000n;
+let made = 0n;
+
+/** Of all the organizations in turn, 200 a second by their times. */
+export function newEvents(count: number): UsageEvent[] {
+  return Array.from({ length: count }, () => {
+    made++;
+    return {
+      v: 1,
+      event_id: randomUUID().replaceAll('-', ''),
+      time: isoMicros(START_MICROS + made * 5_000n),
+      request_id: randomUUID(),
+      organization_id: ORGANIZATIONS[Number(made % BigInt(ORGANIZATIONS.length))] ?? '',
+      api_key_id: '0f8fad5b-d9cb-469f-a165-70867728950e',
+      environment: 'live',
+      method: 'GET',
+      path: `/v1/orders/${made % 1000n}`,
+      route: 'orders',
+      status_code: 200,
+      response_time_ms: Number(made % 997n) / 10,
+      request_bytes: 120,
+      response_bytes: 2048,
+      billable: true,
+      units: 1,
+      origin: 'upstream',
+    };
+  });
+}
