@@ -1,8 +1,11 @@
 /** A Kafka of a bench's own, and built services of usage beside it, each in a process of its own. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { createKafkaTopics, usageTopics } from '@tollgate/event-log/kafka/kafka-topics';
 import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
@@ -92,7 +95,13 @@ async function closeAll(closers: Closers): Promise<void> {
 }
 
 async function metricOf({ adminAddress }: StartedService, start: string): Promise<number> {
-  const page = await (await fetch(`http://${adminAddress}/metrics`, { signal: AbortSignal.timeout(10_000) })).text();
-  const values = page.split('\n').filter((line) => line.startsWith(start));
+  const values = (await pageOf(`http://${adminAddress}/metrics`)).split('\n').filter((line) => line.startsWith(start));
   return values.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
+
+/** Over a connection of its own: one that is kept may be closed while the bench itself is busy. */
+async function pageOf(url: string): Promise<string> {
+  const asked = get(url, { agent: false, signal: AbortSignal.timeout(10_000) });
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  return text(answer);
 }
