@@ -9,6 +9,8 @@
  * - `decisions`: what a rate-limit decision costs beside envoyproxy/ratelimit; `[--rounds 5] [--seconds 4]`, RATELIMIT_PEER
  * - `redis-faults`: how late ratelimit is while Redis is slow, stopped or dead; `[--rate 500] [--seconds 15] [--stopped 60]`
  * - `freshness`: how soon `usage show` counts a request; `[--seconds 60] [--rate 1000]`
+ * - `writer`: how fast usage comes from Kafka into the table, beside a bare COPY; `[--rounds 5] [--events 200000]`
+ * - `collector`: what an access-log entry costs, from the stream to Kafka's word; `[--rounds 5] [--entries 100000] [--rate 5000]`
  * - `kafka-away`: what the collector does while Kafka is away; `[--seconds 1800]`
  */
 import { join } from 'node:path';
@@ -28,6 +30,8 @@ const BENCHES = [
   'redis-faults',
   'kafka-away',
   'freshness',
+  'writer',
+  'collector',
 ];
 /** Programs that a bench starts. */
 const HELPERS = ['check-driver'];
