@@ -6,6 +6,7 @@
  * - `ledger`: what storing usage costs beside a bare COPY; `[--rounds 20] [--stored 1000000]`
  * - `decisions`: what a rate-limit decision costs beside envoyproxy/ratelimit; `[--rounds 5] [--seconds 4]`, RATELIMIT_PEER
  * - `redis-faults`: how late ratelimit is while Redis is slow, stopped or dead; `[--rate 500] [--seconds 15] [--stopped 60]`
+ * - `starts`: how long the CLI, each service and `npm start` take to start; `[--rounds 7]`
  * - `kafka-away`: what the collector does while Kafka is away; `[--seconds 1800]`
  */
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ import esbuild from 'esbuild';
 import { build } from './build.mjs';
 import { bundleOptions, DIST, ROOT } from './bundle-options.mjs';
 
-const BENCHES = ['gateway', 'overload', 'key-memory', 'ledger', 'decisions', 'redis-faults', 'kafka-away'];
+const BENCHES = ['gateway', 'overload', 'key-memory', 'ledger', 'decisions', 'redis-faults', 'starts', 'kafka-away'];
 /** Programs that a bench starts. */
 const HELPERS = ['check-driver'];
 
