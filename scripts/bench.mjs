@@ -11,6 +11,7 @@
  * - `freshness`: how soon `usage show` counts a request; `[--seconds 60] [--rate 1000]`
  * - `writer`: how fast usage comes from Kafka into the table, beside a bare COPY; `[--rounds 5] [--events 200000]`
  * - `collector`: what an access-log entry costs, from the stream to Kafka's word; `[--rounds 5] [--entries 100000] [--rate 5000]`
+ * - `starts`: how long the CLI, each service and `npm start` take to start; `[--rounds 7]`
  * - `kafka-away`: what the collector does while Kafka is away; `[--seconds 1800]`
  */
 import { join } from 'node:path';
@@ -32,6 +33,7 @@ const BENCHES = [
   'freshness',
   'writer',
   'collector',
+  'starts',
 ];
 /** Programs that a bench starts. */
 const HELPERS = ['check-driver'];
