@@ -17,6 +17,8 @@ const PAGES = ['README.md', ...markdownIn('docs'), 'envoy/README.md'];
 const BLOCKS = PAGES.flatMap((page) => blocksOf(page));
 /** The first secret that the README shows is that of the demo key. */
 const DEMO_KEY = /\bsk_live_[a-z0-9]{32}\b/.exec(BLOCKS.map(({ text }) => text).join('\n'))?.[0] ?? '';
+/** Requests in a row that were limited in time. */
+const WARM_AFTER = 20;
 /** Several commands, each in a process of its own. */
 const BLOCK_DEADLINE_MS = 120_000;
 
@@ -26,6 +28,7 @@ const NOT_RUN: Readonly<Record<string, number>> = {
   'docs/migrating-from-envoyproxy-ratelimit.md': 2,
   'docs/operations.md': 1,
   'docs/request-path.md': 1,
+  'docs/your-own-envoy.md': 2,
 };
 
 function markdownIn(folder: string): string[] {
@@ -58,6 +61,7 @@ describe('on one gateway, from the first page to the last,', () => {
     terminal = await openTerminal(gateway.folder);
     story = newStory();
     story.learn(DEMO_KEY, gateway.apiKey);
+    await warmUp();
     addresses = new Map([
       ['localhost:8080', new URL(gateway.gatewayUrl).host],
       ['127.0.0.1:50051', await socketOf(gateway.folder, 'authz')],
@@ -68,6 +72,15 @@ describe('on one gateway, from the first page to the last,', () => {
       await gateway.close();
     };
   });
+
+  /** Envoy lets a request pass whose limiter is silent for 50 ms, as the first of a process may be on a busy machine. */
+  async function warmUp(): Promise<void> {
+    const { secret } = await operator.newcomer();
+    for (let inTime = 0; inTime < WARM_AFTER; ) {
+      const { headers } = await gateway.ask('/hello', { headers: { 'x-api-key': secret } });
+      inTime = headers['x-ratelimit-limit-minute'] === undefined ? 0 : inTime + 1;
+    }
+  }
 
   /** The addresses of the pages are those of a gateway on its usual ports; this one has others. */
   function here(text: string): string {
@@ -102,8 +115,9 @@ describe('on one gateway, from the first page to the last,', () => {
     patches: ({ text }) => validateEnvoy(patchedEnvoy(text)),
     sql: ({ text }) => operator.query(story.real(text.replaceAll('DATABASE tollgate', 'DATABASE postgres'))),
     program: async ({ text }) => {
-      await save('example.mjs', story.real(here(text)));
-      await succeed('node example.mjs');
+      await save('example.mjs', here(story.real(text)));
+      const printed = await succeed('node example.mjs');
+      expect(printed.trimEnd().split('\n')).toEqual([...text.matchAll(/ \/\/ → (.*)$/gm)].map(([, shown]) => shown));
     },
     // The fields of what is printed are held to those of docs/cli.md by the CLI's own tests.
     json: async ({ text }) => JSON.parse(text),

@@ -5,7 +5,7 @@ type Tree = Record<string, unknown>;
 /** One patch, of an EnvoyFilter of Istio or of an EnvoyPatchPolicy of Envoy Gateway. */
 interface Patch {
   /** What of Envoy's configuration it goes into. */
-  into: 'filter' | 'cluster' | 'virtual host' | 'connection manager';
+  into: 'filter' | 'cluster' | 'connection manager';
   value: unknown;
 }
 
@@ -23,15 +23,13 @@ export function patchedEnvoy(manifest: string): string {
   });
   if (patches.length === 0) throw new Error('there is no patch in it');
   const of = (into: Patch['into']): unknown[] => patches.filter((patch) => patch.into === into).map(({ value }) => value);
-  const virtualHost = Object.assign(
-    { name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 } }] },
-    ...(of('virtual host') as Tree[]),
-  ) as Tree;
   const manager = Object.assign(
     {
       '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
       stat_prefix: 'docs',
-      route_config: { virtual_hosts: [virtualHost] },
+      route_config: {
+        virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 } }] }],
+      },
       http_filters: [...of('filter'), ROUTER],
     },
     ...(of('connection manager') as Tree[]),
@@ -41,22 +39,26 @@ export function patchedEnvoy(manifest: string): string {
   return stringify({
     static_resources: {
       listeners: [{ name: 'docs', address, filter_chains: [{ filters }] }],
-      clusters: of('cluster'),
+      clusters: [...of('cluster'), ...meshClusters(manifest)],
     },
   });
+}
+
+interface GatewayPatch {
+  type: string;
+  operation: { path?: string; jsonPath?: string; value: unknown };
 }
 
 interface Manifest {
   spec?: {
     configPatches?: { applyTo: string; patch: { value: Tree } }[];
-    jsonPatches?: { type: string; operation: { path: string; value: unknown } }[];
+    jsonPatches?: GatewayPatch[];
   };
 }
 
 const ISTIO: Readonly<Record<string, Patch['into']>> = {
   HTTP_FILTER: 'filter',
   CLUSTER: 'cluster',
-  VIRTUAL_HOST: 'virtual host',
   NETWORK_FILTER: 'connection manager',
 };
 
@@ -69,16 +71,16 @@ function patchesOf({ spec }: Manifest): Patch[] {
   return [...istio, ...(spec?.jsonPatches ?? []).map(ofEnvoyGateway)];
 }
 
-function ofEnvoyGateway({
-  type,
-  operation: { path, value },
-}: {
-  type: string;
-  operation: { path: string; value: unknown };
-}): Patch {
+function ofEnvoyGateway({ type, operation: { path = '', jsonPath = '', value } }: GatewayPatch): Patch {
   if (type.endsWith('.Cluster')) return { into: 'cluster', value };
-  const [, field = '', place] = /\/([a-z_]+)(?:\/(\d+|-))?$/.exec(path) ?? [];
-  if (type.endsWith('.RouteConfiguration')) return { into: 'virtual host', value: { [field]: value } };
-  if (field === 'http_filters' && place !== undefined) return { into: 'filter', value };
-  return { into: 'connection manager', value: { [field]: value } };
+  if (jsonPath.startsWith('..http_filters[')) return { into: 'filter', value };
+  const field = /\/typed_config\/([a-z_]+)\/-$/.exec(path)?.[1];
+  if (field === undefined) throw new Error(`the test cannot apply a patch at ${path}${jsonPath}`);
+  return { into: 'connection manager', value: { [field]: [value] } };
+}
+
+/** Clusters that Istio makes by itself, of the mesh's services. */
+function meshClusters(manifest: string): unknown[] {
+  const names = new Set(manifest.match(/outbound\|\d+\|\|[\w.-]+/g));
+  return [...names].map((name) => ({ name, load_assignment: { cluster_name: name } }));
 }
