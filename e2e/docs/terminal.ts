@@ -21,7 +21,7 @@ export interface Terminal {
 export async function openTerminal(dataFolder: string): Promise<Terminal> {
   const { folder } = await newRunFolder('docs');
   await mkdir(join(folder, 'etc'));
-  await symlink(join(PROJECT, 'node_modules'), join(folder, 'node_modules'));
+  for (const part of ['node_modules', 'protos']) await symlink(join(PROJECT, part), join(folder, part));
   // A curl that writes to a terminal shows no progress.
   await writeFile(join(folder, 'etc', '.curlrc'), 'silent\nshow-error\n');
   const standing = {
