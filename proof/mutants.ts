@@ -4,14 +4,12 @@ import { promisify } from 'node:util';
 import type { Role } from '../e2e/cluster.js';
 import { PROJECT } from '../e2e/gateway.js';
 
-/** A service as it is built but for one piece of its text. */
+/** A service as it is built but for these pieces of its text. */
 export interface MutantProgram {
   role: Role;
   /** Of its file in dist/. */
   name: string;
-  file: string;
-  from: string;
-  to: string;
+  changes: readonly { file: string; from: string; to: string }[];
 }
 
 /** Returns the name of the program in dist/. Rejects where the product has other text by now. */
