@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '@tollgate/testing/until';
 import type { Random } from '../../test/fuzz/random.js';
 import type { Part, Pipeline } from './pipeline.js';
 
@@ -7,6 +8,7 @@ export type Fault = (typeof FAULTS)[number];
 
 /** Longer than Kafka waits for a silent member of the group (30 s), so that its partitions go to another. */
 const ZOMBIE_MS = 36_000;
+const STORING_DEADLINE_MS = 20_000;
 
 /** Does one kind of harm, at a moment of chance, and mends it. */
 export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Promise<void> {
@@ -16,6 +18,8 @@ export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Pr
     case 'collector':
       return killed(pipeline.collector, random);
     case 'writer':
+      // One that has only just found its partitions has nothing under way.
+      await isStoring(pipeline);
       return killed(writer, random);
     case 'broker':
       await pipeline.kafka.kill();
@@ -32,6 +36,13 @@ export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Pr
       await delay(ZOMBIE_MS);
       writer.signal('SIGCONT');
   }
+}
+
+/** Resolves when a batch was stored from now on, or none comes any more. */
+async function isStoring({ sql }: Pipeline): Promise<void> {
+  const last = async () => String((await sql('SELECT max(updated_at)::text AS at FROM consumer_offsets'))[0]?.['at']);
+  const before = await last();
+  await until(async () => (await last()) !== before, STORING_DEADLINE_MS, 'a batch').catch(() => {});
 }
 
 async function killed(part: Part, random: Random): Promise<void> {

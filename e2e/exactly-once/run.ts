@@ -19,6 +19,8 @@ export interface RunOptions {
   /** Values that are no events: how many stand in the topic among the others. */
   poison?: number;
   drainDeadlineMs?: number;
+  /** Told at once; fewer take longer to tell, so that harm finds work under way. */
+  epochCalls?: number;
   /** Told of each fault before it happens. */
   tell?: (fault: Fault) => void;
 }
@@ -54,7 +56,7 @@ async function tellAndCompare(pipeline: Pipeline, options: RunOptions): Promise<
   await Promise.all([pipeline.collector.start(), ...pipeline.writers.slice(0, 2).map((writer) => writer.start())]);
 
   const isHarmed = inTurn(faults, pipeline, randomOf(seed, 1), options.tell);
-  await tellAll(pipeline, calls, randomOf(seed, 2), isHarmed);
+  await tellAll(pipeline, calls, { random: randomOf(seed, 2), epochCalls: options.epochCalls ?? EPOCH_CALLS, harmed: isHarmed });
   await isHarmed;
   if (poison > 0) await pipeline.produceRaw(Array.from({ length: poison }, (_, i) => aPoison(i)));
   await pipeline.drained(drainDeadlineMs);
@@ -96,15 +98,19 @@ async function inTurn(
 }
 
 /** In epochs, spread over the time that the faults take: what follows them has nobody to hurt. */
-async function tellAll(pipeline: Pipeline, calls: readonly EndedCall[], random: Random, harmed: Promise<void>): Promise<void> {
+async function tellAll(
+  pipeline: Pipeline,
+  calls: readonly EndedCall[],
+  { random, epochCalls, harmed }: { random: Random; epochCalls: number; harmed: Promise<void> },
+): Promise<void> {
   let isOver = false;
   const over = harmed.finally(() => {
     isOver = true;
   });
   over.catch(() => {});
   const isBack = () => delay(100 + random.below(200));
-  for (let start = 0; start < calls.length; start += EPOCH_CALLS) {
-    const epoch = calls.slice(start, start + EPOCH_CALLS);
+  for (let start = 0; start < calls.length; start += epochCalls) {
+    const epoch = calls.slice(start, start + epochCalls);
     const again = epoch.filter(() => random.chance(DUPLICATE_SHARE));
     await deliver(pipeline.collectorAddress, [...epoch, ...again], isBack);
     if (!isOver) await delay(random.below(800));

@@ -93,14 +93,19 @@ export const exactlyOnce: readonly Fault[] = FAULTS_OF_USAGE.map(({ harm, poison
   run: (run) => {
     const events = sized(run, 20_000, 200_000);
     const harms = harm === undefined ? [] : Array<Harm>(sized(run, harm.small, harm.full)).fill(harm.kind);
-    return storeAll(run, { events, faults: harms, ...(poisonEvery && { poison: Math.floor(events / poisonEvery) }) });
+    return storeAll(run, {
+      events,
+      faults: harms,
+      epochCalls: events / 40,
+      ...(poisonEvery && { poison: Math.floor(events / poisonEvery) }),
+    });
   },
   mutant: {
     ...{ title: mutant.title, breaks: mutant.breaks },
     run: async (run) => {
       const { sql, program, harms = [], mutant: name } = mutant;
       return storeAll(run, {
-        ...{ events: MUTANT_EVENTS, faults: harms },
+        ...{ events: MUTANT_EVENTS, faults: harms, epochCalls: 250 },
         ...(name && { mutant: name }),
         ...(poisonEvery && { poison: MUTANT_EVENTS / poisonEvery }),
         ...(program && { programs: { [program.role]: await buildMutant(program) } }),
