@@ -7,7 +7,11 @@ const STORED_DEADLINE_MS = 90_000;
 const QUIET_MS = 5_000;
 
 /** Compares what callers were answered with what is stored, by request id, when all of it is or no more comes. */
-export async function accountOf(cluster: Cluster, answers: readonly Answered[]): Promise<{ lost: number; doubled: number }> {
+export async function accountOf(
+  cluster: Cluster,
+  answers: readonly Answered[],
+  quietMs = QUIET_MS,
+): Promise<{ lost: number; doubled: number }> {
   const expected = new Set(answers.filter(isBilled).map(({ requestId }) => requestId));
   let stored: Map<string, number> = new Map();
   let changedMs = performance.now();
@@ -19,9 +23,9 @@ export async function accountOf(cluster: Cluster, answers: readonly Answered[]):
       if (rows.length !== stored.size) changedMs = performance.now();
       stored = new Map(rows.map(({ request_id, copies }) => [request_id, copies]));
       const isWhole = [...expected].every((id) => stored.has(id));
-      return isWhole || performance.now() - changedMs > QUIET_MS;
+      return isWhole || performance.now() - changedMs > quietMs;
     },
-    STORED_DEADLINE_MS,
+    STORED_DEADLINE_MS + quietMs,
     'the end of storing',
   );
   const lost = [...expected].filter((id) => !stored.has(id)).length;
