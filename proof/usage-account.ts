@@ -13,23 +13,32 @@ export async function accountOf(
   quietMs = QUIET_MS,
 ): Promise<{ lost: number; doubled: number }> {
   const expected = new Set(answers.filter(isBilled).map(({ requestId }) => requestId));
-  let stored: Map<string, number> = new Map();
+  let rows = -1;
   let changedMs = performance.now();
-  await until(
-    async () => {
-      const rows = await cluster.db.query<{ request_id: string; copies: number }>(
-        'SELECT request_id, count(*)::int AS copies FROM usage_events GROUP BY 1',
-      );
-      if (rows.length !== stored.size) changedMs = performance.now();
-      stored = new Map(rows.map(({ request_id, copies }) => [request_id, copies]));
-      const isWhole = [...expected].every((id) => stored.has(id));
-      return isWhole || performance.now() - changedMs > quietMs;
-    },
-    STORED_DEADLINE_MS + quietMs,
-    'the end of storing',
+  const isOver = async (): Promise<boolean> => {
+    const [found] = await cluster.db.query<{ rows: number }>('SELECT count(*)::int AS rows FROM usage_events');
+    if (found?.rows !== rows) changedMs = performance.now();
+    rows = found?.rows ?? 0;
+    const isQuiet = performance.now() - changedMs > quietMs;
+    return isQuiet || (rows >= expected.size && missing(expected, await copies(cluster)) === 0);
+  };
+  await until(isOver, STORED_DEADLINE_MS + quietMs, 'the end of storing');
+  const stored = await copies(cluster);
+  return { lost: missing(expected, stored), doubled: [...stored.values()].reduce((sum, each) => sum + each - 1, 0) };
+}
+
+/** How often each request id is stored. */
+async function copies({ db }: Cluster): Promise<Map<string, number>> {
+  const rows = await db.query<{ request_id: string; copies: number }>(
+    'SELECT request_id, count(*)::int AS copies FROM usage_events GROUP BY 1',
   );
-  const lost = [...expected].filter((id) => !stored.has(id)).length;
-  return { lost, doubled: [...stored.values()].reduce((sum, copies) => sum + copies - 1, 0) };
+  return new Map(rows.map(({ request_id, copies: each }) => [request_id, each]));
+}
+
+function missing(expected: ReadonlySet<string>, stored: ReadonlyMap<string, number>): number {
+  let lost = 0;
+  for (const id of expected) if (!stored.has(id)) lost++;
+  return lost;
 }
 
 /** Whoever is known, and got a whole answer, has used something. */

@@ -12,8 +12,13 @@ const CLOCK_OF_THE_SERVICE: MutantProgram = {
   changes: [
     {
       file: 'packages/limit-store/src/redis/take-script.ts',
-      from: "readFileSync(new URL('./take.lua', import.meta.url), 'utf8');",
-      to: "readFileSync(new URL('./take.lua', import.meta.url), 'utf8').replace(\"redis.call('TIME')\", '{tonumber(ARGV[#ARGV]), 0}');",
+      from: 'export const TAKE_SCRIPT = ',
+      to: 'const WRITTEN = ',
+    },
+    {
+      file: 'packages/limit-store/src/redis/take-script.ts',
+      from: 'export const TAKE_SCRIPT_SHA = ',
+      to: "export const TAKE_SCRIPT = WRITTEN.replace(\"redis.call('TIME')\", '{tonumber(ARGV[#ARGV]), 0}');\nexport const TAKE_SCRIPT_SHA = ",
     },
     {
       file: 'packages/limit-store/src/redis/take-script.ts',

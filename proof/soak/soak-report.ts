@@ -1,12 +1,11 @@
-import type { Figures } from '../fault.js';
 import type { Check } from '../judge.js';
 import type { Provenance } from '../report.js';
+import type { SoakOutcome } from './soak.js';
 
-export interface Soak {
+/** reports/soak.json */
+export interface Soak extends SoakOutcome {
   minutes: number;
   ran: Provenance;
   outcome: 'held' | 'broken';
-  faults: string[];
-  figures: Figures;
   checks: Check[];
 }
