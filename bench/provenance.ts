@@ -25,7 +25,7 @@ export function loadAverage(): string {
   return (loadavg()[0] ?? 0).toFixed(2);
 }
 
-async function commit(root: string): Promise<string> {
+export async function commit(root: string): Promise<string> {
   const git = async (...command: string[]) => (await promisify(execFile)('git', command, { cwd: root })).stdout.trim();
   try {
     const isChanged = (await git('status', '--porcelain', '--untracked-files=no')) !== '';

@@ -18,13 +18,13 @@ import { newRunFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
 import { inheritedEnvironment, PROJECT } from './gateway.js';
 import { type Operator, operate } from './operator.js';
-import { startUpstream, type Upstream } from './upstream.js';
+import { type Received, startUpstream, type Upstream } from './upstream.js';
 
 const READY_DEADLINE_MS = 30_000;
 const HEALTHY_DEADLINE_MS = 20_000;
 const STOP_STEPS = [{ signal: 'SIGTERM', waitMs: 10_000 }] as const;
 
-export type Role = 'authz' | 'ratelimit' | 'collector';
+export type Role = 'authz' | 'ratelimit' | 'collector' | 'writer';
 
 export interface ClusterOptions {
   authz?: number;
@@ -35,6 +35,16 @@ export interface ClusterOptions {
   env?: Record<string, string>;
   /** Where the services look for the database; where it really is, if not given. */
   databaseUrlFor?: (role: Role, index: number, url: string) => Promise<string>;
+  /** A server of its own, to be hurt. */
+  databaseServerUrl?: string;
+  /** Stores what the collector took in. */
+  hasWriter?: boolean;
+  /** Programs of dist/ that are run in the place of the service's own. */
+  programs?: Partial<Record<Role, string>>;
+  /** Changes Envoy's configuration; gives services much time to answer, if not given. */
+  envoyConfig?: (yaml: string) => string;
+  /** Which of the requests that reach the upstream it remembers; all, if not given. */
+  keepsReceived?: (received: Received) => boolean;
 }
 
 /** One process of ours, at the same address each time it is started. */
@@ -45,7 +55,8 @@ export interface Instance {
   address: string;
   start(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
-  /** Of the process that was started last. */
+  /** Of the process that was started last, as is what follows. */
+  pid(): number;
   exited(): Promise<ProcessExit>;
   /** Of the admin port. */
   page(path: string): Promise<string>;
@@ -57,6 +68,7 @@ export interface Cluster {
   authz: readonly Instance[];
   ratelimit: readonly Instance[];
   collector: Instance | undefined;
+  writer: Instance | undefined;
   gatewayUrl: string;
   upstream: Upstream;
   databaseUrl: string;
@@ -94,7 +106,8 @@ async function startParts(options: ClusterOptions, closers: Closers): Promise<Om
   await promisify(execFile)(process.execPath, [join(PROJECT, 'scripts', 'build.mjs')], { cwd: PROJECT });
   const { folder, runFolder } = await newRunFolder('cluster');
   closers.push(() => rm(folder, { recursive: true, force: true }));
-  const database = await freshDatabase();
+  const { databaseServerUrl } = options;
+  const database = await freshDatabase(databaseServerUrl === undefined ? {} : { serverUrl: databaseServerUrl });
   closers.push(() => database.close());
   const redis = await freshRedis();
   closers.push(() => redis.close());
@@ -113,7 +126,7 @@ async function startParts(options: ClusterOptions, closers: Closers): Promise<Om
   const { databaseUrlFor = async (_role, _index, url) => url } = options;
   const start = async (role: Role, index: number): Promise<Instance> => {
     const env = { REDIS_URL: redis.url, ...options.env, DATABASE_URL: await databaseUrlFor(role, index, database.url) };
-    const instance = makeInstance({ role, index, folder, runFolder, env });
+    const instance = makeInstance({ role, index, folder, runFolder, env, program: options.programs?.[role] ?? role });
     closers.push(() => instance.close());
     await instance.start();
     return instance;
@@ -122,11 +135,14 @@ async function startParts(options: ClusterOptions, closers: Closers): Promise<Om
   const authz = await startAll('authz', options.authz ?? 0);
   const ratelimit = await startAll('ratelimit', options.ratelimit ?? 0);
   const [collector] = await startAll('collector', options.hasGateway === true ? 1 : 0);
-  const upstream = await startUpstream();
+  const [writer] = await startAll('writer', options.hasWriter === true ? 1 : 0);
+  const upstream = await startUpstream(options.keepsReceived);
   closers.push(() => upstream.close());
-  const gateway = collector && (await startGatewayBefore({ authz, ratelimit, collector }, upstream, folder, closers));
+  const envoyConfig = options.envoyConfig ?? patientWithServices;
+  const gateway =
+    collector && (await startGatewayBefore({ authz, ratelimit, collector }, { upstream, folder, envoyConfig }, closers));
   return {
-    ...{ authz, ratelimit, collector, upstream, db, operator, databaseUrl: database.url },
+    ...{ authz, ratelimit, collector, writer, upstream, db, operator, databaseUrl: database.url },
     ...(gateway ?? NO_GATEWAY),
   };
 }
@@ -143,8 +159,7 @@ const NO_GATEWAY: GatewayParts = {
 
 async function startGatewayBefore(
   services: { authz: readonly Instance[]; ratelimit: readonly Instance[]; collector: Instance },
-  upstream: Upstream,
-  folder: string,
+  { upstream, folder, envoyConfig }: { upstream: Upstream; folder: string; envoyConfig: (yaml: string) => string },
   closers: Closers,
 ): Promise<GatewayParts> {
   const nodeId = randomUUID();
@@ -161,7 +176,7 @@ async function startGatewayBefore(
     ratelimit: addresses(services.ratelimit),
     usage: addresses([services.collector]),
   });
-  const envoy = await runEnvoy(patientWithServices(configYaml));
+  const envoy = await runEnvoy(envoyConfig(configYaml));
   closers.push(() => envoy.close());
   const ask = async (path: string): Promise<string> => (await fetch(`${envoy.adminUrl}${path}`)).text();
   const stat = async (name: string): Promise<number> => {
@@ -187,7 +202,7 @@ async function startGatewayBefore(
 }
 
 /** A busy test machine is no dead service: Envoy waits for slow answers here, so that what fails has failed for good. */
-function patientWithServices(configYaml: string): string {
+export function patientWithServices(configYaml: string): string {
   const deadlines = [
     [' timeout: 0.05s\n', ' timeout: 5s\n'],
     [' timeout: 0.5s\n', ' timeout: 10s\n'],
@@ -205,9 +220,10 @@ interface InstanceSettings {
   folder: string;
   runFolder: string;
   env: Record<string, string>;
+  program: string;
 }
 
-function makeInstance({ role, index, folder, runFolder, env }: InstanceSettings): Instance {
+function makeInstance({ role, index, folder, runFolder, env, program }: InstanceSettings): Instance {
   const name = `${role}-${index}`;
   // Straight in the folder of the run: the path of a socket has little more than 100 characters.
   const socket = join(runFolder, `${randomUUID().slice(0, 6)}-${name}.sock`);
@@ -217,9 +233,10 @@ function makeInstance({ role, index, folder, runFolder, env }: InstanceSettings)
   const address = `unix:${socket}`;
   const settings = {
     ...inheritedEnvironment(),
-    [`${role.toUpperCase()}_LISTEN`]: address,
+    ...(role === 'writer' ? {} : { [`${role.toUpperCase()}_LISTEN`]: address }),
     ADMIN_LISTEN: '127.0.0.1:0',
-    DATA_DIR: join(folder, name),
+    // The writer reads what the collector has written.
+    DATA_DIR: join(folder, role === 'writer' ? 'collector-0' : name),
     // A busy machine is no slow database and no slow Redis.
     KEY_LOOKUP_TIMEOUT: '5s',
     LIMITS_LOOKUP_TIMEOUT: '5s',
@@ -231,19 +248,21 @@ function makeInstance({ role, index, folder, runFolder, env }: InstanceSettings)
     async start() {
       await mkdir(settings.DATA_DIR, { recursive: true });
       const logFile = join(folder, `${name}-${starts++}.log`);
-      const program = await startBackgroundProcess({
+      const started = await startBackgroundProcess({
         command: process.execPath,
-        args: [join(PROJECT, 'dist', `${role}.js`)],
+        args: [join(PROJECT, 'dist', `${program}.js`)],
         env: settings,
         logFile,
         hasOwnGroup: true,
         record: { folder: runFolder, name },
       });
-      running = program;
-      adminUrl = `http://${await adminAddressOf(program, logFile, name)}`;
-      if (role !== 'collector') await until(async () => isJudging(adminUrl), READY_DEADLINE_MS, `${name} knowing the database`);
+      running = started;
+      adminUrl = `http://${await adminAddressOf(started, logFile, name)}`;
+      if (role === 'authz' || role === 'ratelimit')
+        await until(async () => isJudging(adminUrl), READY_DEADLINE_MS, `${name} knowing the database`);
     },
     signal: (signal) => running?.signal(signal),
+    pid: () => running?.pid ?? 0,
     exited: () => running?.exited ?? Promise.reject(new Error(`${name} was never started`)),
     page: async (path) => (await fetch(`${adminUrl}${path}`)).text(),
     async close() {

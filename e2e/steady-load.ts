@@ -10,6 +10,8 @@ export interface Outcome<Kind> {
   kind: Kind;
   sentAtMs: number;
   endedAtMs: number;
+  /** From its sending to its end, in fractions of a millisecond. */
+  tookMs: number;
   /** 0 where no whole answer arrived. */
   status: number;
   headers: IncomingHttpHeaders;
@@ -32,9 +34,19 @@ export interface LoadRequest<Kind> {
 
 /** Sends so many requests a second, whether answers come or not, over kept connections: each as `next` says. */
 export function startSteadyLoad<Kind>(url: string, perSecond: number, next: (n: number) => LoadRequest<Kind>): SteadyLoad<Kind> {
+  const outcomes: Outcome<Kind>[] = [];
+  return { outcomes, ...sendSteadily(url, perSecond, next, (outcome) => outcomes.push(outcome)) };
+}
+
+/** As startSteadyLoad; each outcome is told when it is there, and not kept. */
+export function sendSteadily<Kind>(
+  url: string,
+  perSecond: number,
+  next: (n: number) => LoadRequest<Kind>,
+  tell: (outcome: Outcome<Kind>) => void,
+): Pick<SteadyLoad<Kind>, 'stop'> {
   const { hostname, port } = new URL(url);
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  const outcomes: Outcome<Kind>[] = [];
   const underWay = new Set<Promise<void>>();
   const startedMs = performance.now();
   let sent = 0;
@@ -42,8 +54,10 @@ export function startSteadyLoad<Kind>(url: string, perSecond: number, next: (n: 
   const send = ({ kind, path, headers }: LoadRequest<Kind>): Promise<void> =>
     new Promise((resolve) => {
       const sentAtMs = Date.now();
+      const beganMs = performance.now();
       const end = (status: number, received: IncomingHttpHeaders, body: string): void => {
-        outcomes.push({ kind, sentAtMs, endedAtMs: Date.now(), status, headers: received, body });
+        const tookMs = performance.now() - beganMs;
+        tell({ kind, sentAtMs, endedAtMs: Date.now(), tookMs, status, headers: received, body });
         resolve();
       };
       const signal = AbortSignal.timeout(DEADLINE_MS);
@@ -67,7 +81,6 @@ export function startSteadyLoad<Kind>(url: string, perSecond: number, next: (n: 
   }, EVERY_MS);
 
   return {
-    outcomes,
     async stop() {
       clearInterval(timer);
       await Promise.all(underWay);

@@ -28,7 +28,7 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
-export async function startUpstream(): Promise<Upstream> {
+export async function startUpstream(keeps: (received: Received) => boolean = () => true): Promise<Upstream> {
   const behaviours = new Map<string, Behaviour>();
   const received: Received[] = [];
   const server = createServer((request, response) => {
@@ -37,7 +37,8 @@ export async function startUpstream(): Promise<Upstream> {
     request.on('error', () => {});
     request.on('end', () => {
       const { method = '', url = '', headers, rawHeaders, rawTrailers } = request;
-      received.push({ method, path: url, headers, rawHeaders, rawTrailers, body: Buffer.concat(chunks).toString() });
+      const whole = { method, path: url, headers, rawHeaders, rawTrailers, body: Buffer.concat(chunks).toString() };
+      if (keeps(whole)) received.push(whole);
       const behaviour = behaviours.get(pathOf(url)) ?? sayOk;
       behaviour(request, response);
     });

@@ -9,6 +9,7 @@ export type Fault = (typeof FAULTS)[number] | 'writer at its worst';
 
 /** Longer than Kafka waits for a silent member of the group (30 s), so that its partitions go to another. */
 const ZOMBIE_MS = 36_000;
+const STORING_DEADLINE_MS = 20_000;
 
 const GAP = 'mutant waits';
 const GAP_DEADLINE_MS = 30_000;
@@ -21,6 +22,8 @@ export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Pr
     case 'collector':
       return killed(pipeline.collector, random);
     case 'writer':
+      // One that has only just found its partitions has nothing under way.
+      await isStoring(pipeline);
       return killed(writer, random);
     case 'writer at its worst':
       return killed(await inItsGap(pipeline.writers.slice(0, 2)), random);
@@ -39,6 +42,13 @@ export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Pr
       await delay(ZOMBIE_MS);
       writer.signal('SIGCONT');
   }
+}
+
+/** Resolves when a batch was stored from now on, or none comes any more. */
+async function isStoring({ sql }: Pipeline): Promise<void> {
+  const last = async () => String((await sql('SELECT max(updated_at)::text AS at FROM consumer_offsets'))[0]?.['at']);
+  const before = await last();
+  await until(async () => (await last()) !== before, STORING_DEADLINE_MS, 'a batch').catch(() => {});
 }
 
 async function killed(part: Part, random: Random): Promise<void> {

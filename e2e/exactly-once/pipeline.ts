@@ -56,9 +56,12 @@ export interface PipelineOptions {
   kafka?: () => Promise<KafkaServer>;
   /** The name of a mutation in mutate-sql.mjs that every writer runs with. */
   mutant?: string;
+  /** Programs of dist/ that are run in the place of the service's own. */
+  programs?: { collector?: string; writer?: string };
 }
 
-export async function startPipeline({ writers, mutant, kafka: startBrokers = startKafka }: PipelineOptions): Promise<Pipeline> {
+export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
+  const { writers, mutant, programs, kafka: startBrokers = startKafka } = options;
   await promisify(execFile)(process.execPath, [join(PROJECT, 'scripts', 'build.mjs')], { cwd: PROJECT });
   const { folder, runFolder } = await newRunFolder('exactly-once');
   const [kafka, database] = await Promise.all([startBrokers(), startDatabaseServer()]);
@@ -78,9 +81,9 @@ export async function startPipeline({ writers, mutant, kafka: startBrokers = sta
   const part = (program: string, name: string, more: Record<string, string>, preload: readonly string[] = []): Part =>
     makePart({ program, name, folder, runFolder, env: { ...settings, DATA_DIR: join(folder, name), ...more }, preload });
   const preload = mutant === undefined ? [] : ['--import', join(PROJECT, 'e2e', 'exactly-once', 'mutate-sql.mjs')];
-  const collector = part('collector', 'collector', { COLLECTOR_LISTEN: `unix:${socket}` });
+  const collector = part(programs?.collector ?? 'collector', 'collector', { COLLECTOR_LISTEN: `unix:${socket}` });
   const all = Array.from({ length: writers }, (_, index) =>
-    part('writer', `writer-${index}`, mutant === undefined ? {} : { MUTANT: mutant }, preload),
+    part(programs?.writer ?? 'writer', `writer-${index}`, mutant === undefined ? {} : { MUTANT: mutant }, preload),
   );
   const client = new Kafka({ brokers: [...kafka.brokers], clientId: 'test', logLevel: logLevel.NOTHING });
   const sql = sqlOf(pool);

@@ -6,18 +6,23 @@ import { deliver, NODE_ID } from './delivery.js';
 import { anEndedCall, type EndedCall, type ExpectedEvent, expectedOf } from './ended-calls.js';
 import { type Fault, harm } from './faults.js';
 import { type Differences, differences, watchOffsets } from './ledger.js';
-import { type Pipeline, startPipeline, TOPIC } from './pipeline.js';
+import { type Pipeline, type PipelineOptions, startPipeline, TOPIC } from './pipeline.js';
 
 export interface RunOptions {
   seed: number;
   events: number;
   faults: readonly Fault[];
   mutant?: string;
+  programs?: PipelineOptions['programs'];
   /** Before anything is stored, for a mutant that a constraint of the table would stop. */
   prepare?: (pipeline: Pipeline) => Promise<void>;
   /** Values that are no events: how many stand in the topic among the others. */
   poison?: number;
   drainDeadlineMs?: number;
+  /** Told at once; fewer take longer to tell, so that harm finds work under way. */
+  epochCalls?: number;
+  /** Told of each fault before it happens. */
+  tell?: (fault: Fault) => void;
 }
 
 const ORGANIZATIONS = 40;
@@ -31,7 +36,8 @@ const REPLAYED_PARTITION = 3;
  * and the last calls told again into a topic that was made anew. Returns what is stored otherwise than was told.
  */
 export async function runExactlyOnce(options: RunOptions): Promise<Differences> {
-  const pipeline = await startPipeline({ writers: 3, ...(options.mutant === undefined ? {} : { mutant: options.mutant }) });
+  const { mutant, programs } = options;
+  const pipeline = await startPipeline({ writers: 3, ...(mutant && { mutant }), ...(programs && { programs }) });
   try {
     await options.prepare?.(pipeline);
     return await tellAndCompare(pipeline, options);
@@ -49,15 +55,27 @@ async function tellAndCompare(pipeline: Pipeline, options: RunOptions): Promise<
   await watchOffsets(pipeline);
   await Promise.all([pipeline.collector.start(), ...pipeline.writers.slice(0, 2).map((writer) => writer.start())]);
 
-  const isHarmed = inTurn(faults, pipeline, randomOf(seed, 1));
-  await tellAll(pipeline, calls, randomOf(seed, 2), isHarmed);
+  const isHarmed = inTurn(faults, pipeline, randomOf(seed, 1), options.tell);
+  await tellAll(pipeline, calls, { random: randomOf(seed, 2), epochCalls: options.epochCalls ?? EPOCH_CALLS, harmed: isHarmed });
   await isHarmed;
-  if (poison > 0) await pipeline.produceRaw(Array.from({ length: poison }, (_, i) => Buffer.from(`{"v":1,"poison":${i}`)));
+  if (poison > 0) await pipeline.produceRaw(Array.from({ length: poison }, (_, i) => aPoison(i)));
   await pipeline.drained(drainDeadlineMs);
   await replayPartition(pipeline, drainDeadlineMs);
   await makeLogAnew(pipeline, calls.slice(-Math.ceil(calls.length / 10)), drainDeadlineMs);
   const found = await differences(pipeline, expected);
   return { ...found, deadLetters: found.deadLetters - poison };
+}
+
+/** Cut off, another version, no event at all, no text, longer than any event. */
+function aPoison(number: number): Buffer {
+  const kinds = [
+    Buffer.from(`{"v":1,"poison":${number}`),
+    Buffer.from(`{"v":9,"poison":${number}}`),
+    Buffer.from(`["poison",${number},null,-1,1e999]`),
+    Buffer.from([0xff, 0xfe, number & 0xff, number >> 8, 0x80]),
+    Buffer.alloc(70_000, `poison ${number} `),
+  ];
+  return kinds[number % kinds.length] as Buffer;
 }
 
 function makeCalls(random: Random, count: number): EndedCall[] {
@@ -66,23 +84,33 @@ function makeCalls(random: Random, count: number): EndedCall[] {
   return Array.from({ length: count }, (_, number) => anEndedCall(random, number, organizations, nowMs));
 }
 
-async function inTurn(faults: readonly Fault[], pipeline: Pipeline, random: Random): Promise<void> {
+async function inTurn(
+  faults: readonly Fault[],
+  pipeline: Pipeline,
+  random: Random,
+  tell: (fault: Fault) => void = () => {},
+): Promise<void> {
   for (const fault of faults) {
+    tell(fault);
     await harm(fault, pipeline, random);
     await delay(random.below(1000));
   }
 }
 
 /** In epochs, spread over the time that the faults take: what follows them has nobody to hurt. */
-async function tellAll(pipeline: Pipeline, calls: readonly EndedCall[], random: Random, harmed: Promise<void>): Promise<void> {
+async function tellAll(
+  pipeline: Pipeline,
+  calls: readonly EndedCall[],
+  { random, epochCalls, harmed }: { random: Random; epochCalls: number; harmed: Promise<void> },
+): Promise<void> {
   let isOver = false;
   const over = harmed.finally(() => {
     isOver = true;
   });
   over.catch(() => {});
   const isBack = () => delay(100 + random.below(200));
-  for (let start = 0; start < calls.length; start += EPOCH_CALLS) {
-    const epoch = calls.slice(start, start + EPOCH_CALLS);
+  for (let start = 0; start < calls.length; start += epochCalls) {
+    const epoch = calls.slice(start, start + epochCalls);
     const again = epoch.filter(() => random.chance(DUPLICATE_SHARE));
     await deliver(pipeline.collectorAddress, [...epoch, ...again], isBack);
     if (!isOver) await delay(random.below(800));

@@ -4,8 +4,13 @@ import { connect } from 'node:net';
 const REPLY_DEADLINE_MS = 5_000;
 
 /** One command to a Redis of this machine that wants no password, and its reply as text. Throws where the reply is an error. */
-export async function redisCommand(port: number, ...command: readonly string[]): Promise<string> {
-  const socket = connect({ host: '127.0.0.1', port });
+export function redisCommand(port: number, ...command: readonly string[]): Promise<string> {
+  return redisCommandAt('127.0.0.1', port, ...command);
+}
+
+/** The same to a Redis elsewhere. */
+export async function redisCommandAt(host: string, port: number, ...command: readonly string[]): Promise<string> {
+  const socket = connect({ host, port });
   const signal = AbortSignal.timeout(REPLY_DEADLINE_MS);
   try {
     await once(socket, 'connect', { signal });

@@ -1,0 +1,97 @@
+import { until } from '@tollgate/testing/until';
+import { boundOf, lookAtTimes } from '../envoy-times.js';
+import { type Fault, type Figures, type Run, sized } from '../fault.js';
+import { observedAbove, residentMb, sumOf } from '../instance-figures.js';
+import type { MutantProgram } from '../mutants.js';
+import { count, during, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { type StandOptions, startStand } from '../stand.js';
+import { accountOf } from '../usage-account.js';
+
+const NOTICED_DEADLINE_MS = 6_000;
+const SETTLING_LOOKS = 5;
+const BACK_DEADLINE_MS = 30_000;
+
+/** Each of these bounds what a silent Redis holds up, and stands in for the others. */
+const NO_BOUND: MutantProgram = {
+  role: 'ratelimit',
+  name: 'no-bound',
+  changes: [
+    {
+      file: 'packages/limit-store/src/circuit-breaker.ts',
+      from: 'if (++failures < failuresToOpen) return;',
+      to: 'if (++failures < Number.POSITIVE_INFINITY) return;',
+    },
+    {
+      file: 'packages/limit-store/src/redis/redis-client.ts',
+      from: 'const SILENCE_MS = 2_000;',
+      to: 'const SILENCE_MS = 600_000;',
+    },
+    { file: 'packages/limit-store/src/redis/redis-limit-store.ts', from: 'lane.inFlight >= maxInFlight', to: 'maxInFlight < 0' },
+  ],
+};
+
+export const redisPaused: Fault = {
+  id: 'F2',
+  title: 'Redis is stopped (SIGSTOP)',
+  promise: 'No call waits for Redis while the breaker is open, nothing piles up, and no request fails.',
+  acceptance: [
+    { figure: 'degraded', what: 'decisions without Redis, marked as such', atLeast: 100 },
+    { figure: 'failed', what: 'failed requests', atMost: 0 },
+    { figure: 'wrong', what: 'wrong decisions', atMost: 0 },
+    { figure: 'unlimited', what: 'requests that nobody limited', atMost: 0 },
+    { figure: 'waited', what: 'calls that waited for Redis after the breakers had to be open', atMost: 0 },
+    { figure: 'grownMb', what: 'memory that both ratelimits grew by, MB', atMost: 32, isTime: true },
+    { figure: 'lost', what: 'lost usage', atMost: 0 },
+    { figure: 'doubled', what: 'doubled usage', atMost: 0 },
+    { figure: 'decisionP999Ms', what: 'decisions meanwhile, P99.9 in ms', atMost: 25, isTime: true },
+  ],
+  run: (run) => pauseRedis(run),
+  mutant: {
+    title: 'no breaker, no end of a silent connection, and no bound of the calls under way',
+    breaks: 'waited',
+    run: (run) => pauseRedis(run, { mutants: [NO_BOUND] }),
+  },
+  isSmall: true,
+};
+
+async function pauseRedis(run: Run, options: StandOptions = {}): Promise<Figures> {
+  const { cluster, redis, probe } = await startStand(run, options);
+  const { ratelimit } = cluster;
+  const look = () => lookAtTimes(cluster.usage.envoyAdminUrl, 'ratelimit');
+  const held = () => observedAbove(ratelimit, 'tollgate_ratelimit_store_duration_seconds', sized(run, 0.25, 0.005).toString());
+  const beganMs = Date.now();
+  redis.pause();
+  run.onEnd(async () => redis.resume());
+  const [before, memoryBefore] = [await look(), await residentMb(ratelimit)];
+  const isOpen = async () => (await sumOf(ratelimit, 'tollgate_ratelimit_degraded')) === ratelimit.length;
+  await until(isOpen, NOTICED_DEADLINE_MS, 'open breakers').catch(() => {});
+  // Those that were under way when they opened have their whole deadline, on a machine that may be busy.
+  let heldBefore = -1;
+  for (let look = 0; look < SETTLING_LOOKS && heldBefore !== (await held()); look++) {
+    heldBefore = await held();
+    await probe.seconds(1);
+  }
+  await probe.seconds(sized(run, 4, 60));
+  const waited = (await held()) - heldBefore;
+  const [after, memoryAfter] = [await look(), await residentMb(ratelimit)];
+  redis.resume();
+  const backMs = Date.now();
+  const isByRedis = () => probe.answers.findLast(({ isLimited, isDegraded }) => isLimited && !isDegraded);
+  await until(() => (isByRedis()?.sentAtMs ?? 0) > backMs, BACK_DEADLINE_MS, 'a decision by Redis');
+  const recoveryMs = Date.now() - backMs;
+  await probe.stop();
+  const { answers } = probe;
+  return {
+    n: answers.length,
+    ...(await accountOf(cluster, answers)),
+    wrong: wrongAnswers(answers, cluster),
+    failed: count(answers, isFailed),
+    unlimited: count(answers, isUnlimited),
+    degraded: count(during(answers, beganMs, backMs), ({ isDegraded }) => isDegraded),
+    waited,
+    grownMb: memoryAfter - memoryBefore,
+    ...percentiles(during(answers, beganMs, backMs)),
+    decisionP999Ms: boundOf(before, after, 0.999),
+    recoveryMs,
+  };
+}

@@ -1,0 +1,95 @@
+import type { Fault, Figures, Run } from './fault.js';
+import { type Check, isHeld, judge, told } from './judge.js';
+
+export interface RunOptions {
+  size: Run['size'];
+  rate: number;
+  seed: number;
+  say(line: string): void;
+}
+
+export interface FaultResult {
+  id: string;
+  title: string;
+  promise: string;
+  outcome: 'held' | 'broken' | 'not run';
+  /** Why it was not run, or what ended it. */
+  reason?: string;
+  figures?: Figures;
+  checks?: Check[];
+  mutant: MutantResult;
+  seed: number;
+  seconds: number;
+}
+
+export interface MutantResult {
+  title: string;
+  breaks: string;
+  outcome: 'found out' | 'missed' | 'not run';
+  reason?: string;
+  measured?: number;
+}
+
+/** Runs one fault, and then its mutant. Rejects for no failure of theirs: it is told in the result. */
+export async function runFault(fault: Fault, options: RunOptions): Promise<FaultResult> {
+  const { id, title, promise } = fault;
+  const beganMs = performance.now();
+  const seconds = () => Math.round((performance.now() - beganMs) / 1000);
+  const about = { id, title, promise, seed: options.seed };
+  const obstacle = await fault.obstacle?.();
+  const { say } = options;
+  if (obstacle !== undefined) {
+    say(`${id} ${title}: not run, ${obstacle}`);
+    const mutant = { ...mutantOf(fault), outcome: 'not run', reason: obstacle } as const;
+    return { ...about, outcome: 'not run', reason: obstacle, mutant, seconds: 0 };
+  }
+  say(`${id} ${title} …`);
+  const part = await withMutantNotRun(fault, options);
+  const mutant = part.outcome === 'held' ? await runMutant(fault, options) : part.mutant;
+  say(`${id} ${part.outcome}, its mutant ${mutant.outcome}, after ${seconds()} s`);
+  return { ...about, ...part, mutant, seconds: seconds() };
+}
+
+type Part = Pick<FaultResult, 'outcome' | 'reason' | 'figures' | 'checks' | 'mutant'>;
+
+async function withMutantNotRun(fault: Fault, options: RunOptions): Promise<Part> {
+  const mutant = { ...mutantOf(fault), outcome: 'not run', reason: 'the fault itself did not hold' } as const;
+  try {
+    const figures = await withCleanUp(options, (run) => fault.run(run));
+    const checks = judge(fault.acceptance, figures, options.size);
+    for (const check of checks.filter(({ holds }) => holds === false)) options.say(`${fault.id} is broken: ${told(check)}`);
+    return { outcome: isHeld(checks) ? 'held' : 'broken', figures, checks, mutant };
+  } catch (error) {
+    options.say(`${fault.id} ended with an error: ${String(error)}`);
+    return { outcome: 'broken', reason: String(error), mutant };
+  }
+}
+
+/** It must be found out by the figure that it breaks: a run that ends with an error shows nothing. */
+async function runMutant(fault: Fault, options: RunOptions): Promise<MutantResult> {
+  const about = mutantOf(fault);
+  options.say(`${fault.id} with ${about.title} …`);
+  try {
+    const figures = await withCleanUp(options, (run) => fault.mutant.run(run));
+    const broken = judge(fault.acceptance, figures, 'full').filter(({ figure }) => figure === about.breaks);
+    const isFoundOut = broken.some(({ holds, measured }) => holds === false && measured !== undefined);
+    const measured = figures[about.breaks];
+    return { ...about, outcome: isFoundOut ? 'found out' : 'missed', ...(measured === undefined ? {} : { measured }) };
+  } catch (error) {
+    options.say(`${fault.id} with ${about.title} ended with an error: ${String(error)}`);
+    return { ...about, outcome: 'missed', reason: String(error) };
+  }
+}
+
+function mutantOf({ mutant: { title, breaks } }: Fault): Pick<MutantResult, 'title' | 'breaks'> {
+  return { title, breaks };
+}
+
+async function withCleanUp(options: RunOptions, work: (run: Run) => Promise<Figures>): Promise<Figures> {
+  const closers: (() => Promise<unknown>)[] = [];
+  try {
+    return await work({ ...options, onEnd: (close) => void closers.push(close) });
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}

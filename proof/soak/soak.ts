@@ -1,0 +1,115 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from '@tollgate/testing/until';
+import { PROJECT } from '../../e2e/gateway.js';
+import type { Acceptance, Figures, Run } from '../fault.js';
+import { count, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { type Stand, startStand } from '../stand.js';
+import { accountOf } from '../usage-account.js';
+import { grown, type Look, lookAt, loopP99Ms } from './process-looks.js';
+
+export const SOAK_ACCEPTANCE: readonly Acceptance[] = [
+  { figure: 'faults', what: 'faults', atLeast: 3 },
+  { figure: 'heapGrownMb', what: 'largest growth of a heap after a collection, from minute 10 (or a third) on, MB', atMost: 3 },
+  { figure: 'filesGrown', what: 'largest growth of the open files of a service', atMost: 8 },
+  {
+    figure: 'loopP99Ms',
+    what: 'P99 of the event loops, the worst ten seconds of any service but the ends of faults, ms',
+    atMost: 50,
+    isTime: true,
+  },
+  { figure: 'refused', what: 'requests with good keys that were neither served nor limited', atMost: 0 },
+  { figure: 'wrong', what: 'wrong decisions', atMost: 0 },
+  { figure: 'unlimited', what: 'requests that nobody limited', atMost: 0 },
+  { figure: 'lost', what: 'lost usage', atMost: 0 },
+  { figure: 'doubled', what: 'doubled usage', atMost: 0 },
+];
+
+export interface SoakOutcome {
+  figures: Figures;
+  faults: string[];
+  looks: { early: Look[]; late: Look[] };
+}
+
+const TURN = ['F1', 'F5', 'F7'] as const;
+const CALM_DEADLINE_MS = 120_000;
+
+/** So many minutes of load in which Redis, PostgreSQL and Kafka are killed in turn. */
+export async function soak(run: Run, minutes: number): Promise<SoakOutcome> {
+  const heapFolder = await mkdtemp(join(tmpdir(), 'proof-heap-'));
+  run.onEnd(() => rm(heapFolder, { recursive: true, force: true }));
+  const NODE_OPTIONS = `--import=${join(PROJECT, 'proof', 'soak', 'heap-on-signal.mjs')}`;
+  const stand = await startStand(run, { hasKafka: true, env: { NODE_OPTIONS, HEAP_FOLDER: heapFolder } });
+  const { cluster, probe } = stand;
+  const { authz, ratelimit, collector, writer } = cluster;
+  const services = [...authz, ...ratelimit, collector, writer].filter((each) => each !== undefined);
+  const beganMs = performance.now();
+  const minute = () => (performance.now() - beganMs) / 60_000;
+  const earlyMinute = Math.min(10, minutes / 3);
+  const [faults, loops]: [string[], number[]] = [[], []];
+  let early: Look[] | undefined;
+  await loopP99Ms(services);
+  while (minute() < minutes || faults.length < TURN.length) {
+    const calmSeconds = Math.max(2, Math.min(30, minutes));
+    for (let rest = calmSeconds; rest > 0; rest -= 10) {
+      await probe.seconds(Math.min(10, rest));
+      loops.push(await loopP99Ms(services));
+    }
+    if (early === undefined && minute() >= earlyMinute) early = await lookAt(services, heapFolder);
+    const fault = TURN[faults.length % TURN.length] as (typeof TURN)[number];
+    run.say(`minute ${minute().toFixed(1)}: ${fault}, ${probe.answers.length} answers`);
+    await HARM[fault](stand, Math.max(3, Math.min(10, minutes)));
+    faults.push(fault);
+    await untilCalm(stand);
+    await loopP99Ms(services);
+  }
+  await probe.seconds(Math.max(2, Math.min(30, minutes)));
+  const late = await lookAt(services, heapFolder);
+  early ??= late;
+  await probe.stop();
+  const { answers } = probe;
+  const isKnown = ({ caller }: (typeof answers)[number]) => caller === 'keyed' || caller === 'tight';
+  const figures = {
+    n: answers.length,
+    ...(await accountOf(cluster, answers)),
+    wrong: wrongAnswers(answers, cluster),
+    unlimited: count(answers, isUnlimited),
+    refused: count(answers, (answer) => isKnown(answer) && answer.status !== 200 && answer.status !== 429),
+    faults: faults.length,
+    heapGrownMb: grown(early, late, 'heapMb'),
+    filesGrown: grown(early, late, 'files'),
+    loopP99Ms: Math.max(...loops),
+    ...percentiles(answers),
+  };
+  return { figures, faults, looks: { early, late } };
+}
+
+const HARM: Record<(typeof TURN)[number], (stand: Stand, seconds: number) => Promise<void>> = {
+  F1: async ({ redis, probe }, seconds) => {
+    await redis.kill();
+    await probe.seconds(seconds);
+    await redis.start();
+  },
+  F5: async ({ database, probe }, seconds) => {
+    await database.kill();
+    await probe.seconds(seconds);
+    await database.start();
+  },
+  F7: async ({ kafka, probe }, seconds) => {
+    await kafka.kill();
+    await probe.seconds(seconds);
+    await kafka.start();
+  },
+};
+
+/** Every part says that it is well, and Redis decides. */
+async function untilCalm({ cluster, probe }: Stand): Promise<void> {
+  const parts = [...cluster.authz, ...cluster.ratelimit, cluster.collector, cluster.writer].filter((each) => each !== undefined);
+  const isWell = async (): Promise<boolean> => {
+    const pages = await Promise.all(parts.map((part) => part.page('/health/ready')));
+    const last = probe.answers.findLast(({ isLimited }) => isLimited);
+    return last?.isDegraded === false && pages.every((page) => !/"(unavailable|degraded)"/.test(page));
+  };
+  await until(isWell, CALM_DEADLINE_MS, 'calm after a fault');
+}
