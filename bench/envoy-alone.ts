@@ -15,19 +15,26 @@ interface ConnectionManager {
   http_filters: { name: string; typed_config: { cluster_min_healthy_percentages?: unknown } }[];
 }
 
-const OF_THE_GATEWAY = ['envoy.filters.http.ext_authz', 'envoy.filters.http.ratelimit'];
-const SERVICES = ['authz', 'ratelimit', 'usage'];
+/** The call-outs of the gateway, by the cluster that they ask. */
+export type CallOut = 'authz' | 'ratelimit' | 'usage';
 
-/** The gateway's own configuration, less its three call-outs: ext_authz, ratelimit and the access log. */
-export function envoyAloneConfig(options: EnvoyConfigOptions): string {
+const CALL_OUTS: readonly CallOut[] = ['authz', 'ratelimit', 'usage'];
+const FILTERS: Readonly<Record<string, CallOut>> = {
+  'envoy.filters.http.ext_authz': 'authz',
+  'envoy.filters.http.ratelimit': 'ratelimit',
+};
+
+/** The gateway's own configuration, less its three call-outs: ext_authz, ratelimit and the access log; or with some of them. */
+export function envoyAloneConfig(options: EnvoyConfigOptions, kept: readonly CallOut[] = []): string {
+  const isGone = (callOut: string | undefined): boolean => CALL_OUTS.some((each) => each === callOut && !kept.includes(each));
   const config = parse(renderEnvoyConfig(options)) as Configuration;
   const { static_resources: resources } = config;
   const manager = resources.listeners[0]?.filter_chains[0]?.filters[0]?.typed_config;
   if (manager === undefined) throw new Error('the rendered configuration has another shape than expected');
-  delete manager.access_log;
-  manager.http_filters = manager.http_filters.filter(({ name }) => !OF_THE_GATEWAY.includes(name));
+  if (isGone('usage')) delete manager.access_log;
+  manager.http_filters = manager.http_filters.filter(({ name }) => !isGone(FILTERS[name]));
   for (const filter of manager.http_filters) delete filter.typed_config.cluster_min_healthy_percentages;
-  resources.clusters = resources.clusters.filter(({ name }) => !SERVICES.includes(name));
+  resources.clusters = resources.clusters.filter(({ name }) => !isGone(name));
   return stringify(config);
 }
 

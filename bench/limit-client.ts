@@ -1,6 +1,6 @@
-/** Asks a rate limiter at a fixed rate, whatever it does: a call that is due is sent, and its time runs from when it was due. */
-import { connect } from 'node:http2';
+/** Asks a rate limiter at a fixed rate. */
 import { RateLimitRequest, RateLimitResponse } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
+import { createUnaryClient } from './unary-client.js';
 
 export interface Asked {
   calls: number;
@@ -18,75 +18,28 @@ export interface LimitClient {
   close(): void;
 }
 
-/** Not by a gRPC library: the time that a client of its own takes would be taken for the service's. */
-const HEADERS = {
-  ':method': 'POST',
-  ':path': '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit',
-  'content-type': 'application/grpc',
-  te: 'trailers',
-};
-const PREFIX_BYTES = 5;
-const NO_ANSWER = new Error('the call ended without an answer');
-/** As Envoy waits for us. */
-const DEADLINE_MS = 1_000;
+const PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
 
 export function createLimitClient(address: string, domain: string, entries: Readonly<Record<string, string>>): LimitClient {
-  const session = connect(`http://${address}`);
-  const message = Buffer.from(
-    RateLimitRequest.encode({
-      domain,
-      descriptors: [
-        {
-          entries: Object.entries(entries).map(([key, value]) => ({ key, value })),
-          limit: undefined,
-          hitsAddend: undefined,
-        },
-      ],
-      hitsAddend: 0,
-    }).finish(),
-  );
-  const body = Buffer.concat([Buffer.alloc(PREFIX_BYTES), message]);
-  body.writeUInt32BE(message.length, 1);
-  const call = (): Promise<Buffer> =>
-    new Promise((resolve, reject) => {
-      const stream = session.request(HEADERS);
-      let answer = Buffer.alloc(0);
-      stream.on('data', (piece: Buffer) => {
-        answer = Buffer.concat([answer, piece]);
-      });
-      stream.on('error', reject);
-      stream.once('close', () => (answer.length > PREFIX_BYTES ? resolve(answer.subarray(PREFIX_BYTES)) : reject(NO_ANSWER)));
-      stream.setTimeout(DEADLINE_MS, () => stream.close());
-      stream.end(body);
-    });
+  const descriptor = {
+    entries: Object.entries(entries).map(([key, value]) => ({ key, value })),
+    limit: undefined,
+    hitsAddend: undefined,
+  };
+  const message = RateLimitRequest.encode({ domain, descriptors: [descriptor], hitsAddend: 0 }).finish();
+  const client = createUnaryClient(address, PATH, message);
   return {
-    ask: async (perSecond, seconds) => {
-      const asked: Asked = { calls: 0, errors: 0, degraded: 0, latenciesMs: [], firstByRedisMs: undefined };
-      const startMs = performance.now();
-      const underWay: Promise<void>[] = [];
-      const send = (dueMs: number): void => {
-        asked.calls++;
-        const noted = call().then(
-          (answer) => {
-            asked.latenciesMs.push(performance.now() - dueMs);
-            if (isDegraded(answer)) asked.degraded++;
-            else asked.firstByRedisMs ??= performance.now() - startMs;
-          },
-          () => void asked.errors++,
-        );
-        underWay.push(noted);
-      };
-      for (let next = 0; next < perSecond * seconds; ) {
-        const dueUntil = Math.min(perSecond * seconds, Math.floor(((performance.now() - startMs) / 1000) * perSecond));
-        for (; next < dueUntil; next++) send(startMs + (next * 1000) / perSecond);
-        // A timer would come up to two milliseconds late, and with it every call.
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      await Promise.all(underWay);
+    async ask(perSecond, seconds) {
+      const asked: Omit<Asked, 'calls' | 'errors'> = { degraded: 0, latenciesMs: [], firstByRedisMs: undefined };
+      const counts = await client.ask(perSecond, seconds, (answer, tookMs, sinceMs) => {
+        asked.latenciesMs.push(tookMs);
+        if (isDegraded(answer)) asked.degraded++;
+        else asked.firstByRedisMs ??= sinceMs;
+      });
       asked.latenciesMs.sort((a, b) => a - b);
-      return asked;
+      return { ...asked, ...counts };
     },
-    close: () => session.destroy(),
+    close: () => client.close(),
   };
 }
 

@@ -12,7 +12,16 @@ export async function familyNanosOf(pid: number): Promise<number> {
   return (await cpuNanosOf(pid)) + sum(await Promise.all(ofChildren));
 }
 
-/** The same without the children that are alive. Those that have ended are counted to a hundredth of a second. */
+/** The process and all that it started, and those started, as far as they run. */
+export async function processTree(pid: number): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
+  const parents = await Promise.all(pids.map(async (each) => ({ pid: Number(each), parent: (await statOf(each))?.parent })));
+  const tree = [pid];
+  for (const each of tree) tree.push(...parents.filter(({ parent }) => parent === each).map((child) => child.pid));
+  return tree;
+}
+
+/** CPU time of a process without its children that are alive. Those that have ended are counted to a hundredth of a second. */
 export async function cpuNanosOf(pid: number): Promise<number> {
   return (await threadsNanos(String(pid))) + ((await statOf(String(pid)))?.endedChildrenNanos ?? 0);
 }

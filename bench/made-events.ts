@@ -5,8 +5,8 @@ import { isoMicros, type UsageEvent } from '@tollgate/domain/usage-event';
 export const ORGANIZATIONS: readonly string[] = Array.from({ length: 50 }, () => randomUUID());
 const GAP_MICROS = 5_000n;
 
-/** Today's first moment. */
-const START_MICROS = BigInt(Math.floor(Date.now() / 86_400_000) * 86_400_000) * 1000n;
+/** Yesterday's first moment: millions of events later it is still the past, which a writer wants. */
+const START_MICROS = BigInt((Math.floor(Date.now() / 86_400_000) - 1) * 86_400_000) * 1000n;
 let made = 0n;
 
 /** So many, right after those that were made before. */

@@ -1,8 +1,9 @@
 /** One round of load on one of the two gateways, and what it cost each process. */
 import { usageReport } from '@tollgate/postgres/usage-report';
 import { until } from '@tollgate/testing/until';
+import { watchMachine } from './disturbance.js';
 import { type LoadResult, runLoad } from './load.js';
-import { cpuNanosOf, familyNanosOf, type MachineTime, machineTime, sum } from './machine.js';
+import { familyNanosOf } from './machine.js';
 import type { Part, World } from './world.js';
 
 /** Envoy alone as fast as it can, and at the gateway's own rate: with less to do at once, a request costs it more. */
@@ -31,9 +32,6 @@ export interface LoadSettings {
   rate?: number;
 }
 
-/** Shares of all CPUs in a round above which it does not count. */
-const MAX_FOREIGN = 0.05;
-const MAX_STOLEN = 0.01;
 /** Of the requests of a round: how many may be limited by nobody, or by ratelimit alone while Redis was late. */
 const MAX_UNLIMITED = 0.005;
 const STORED_DEADLINE_MS = 60_000;
@@ -46,6 +44,8 @@ const DAY_MS = 86_400_000;
 export async function runRound(world: World, variant: Variant, settings: LoadSettings): Promise<Round> {
   const side = variant === 'gateway' ? world.gateway : world.alone;
   const pids: Partial<Record<Part, number>> = variant === 'gateway' ? world.gateway.pids : { Envoy: world.alone.pid };
+  const everybody = [...Object.values(world.gateway.pids), world.alone.pid, world.upstreamPid];
+  const disturbed = await watchMachine(everybody);
   const before = await readings(world, side.adminUrl, pids);
   const load = await runLoad(settings.wrk, { ...settings, url: side.url, headers: world.headers, folder: world.folder });
   if (load.failures.length > 0) throw new Error(`not every answer was a good one: ${load.failures.join('; ')}`);
@@ -59,10 +59,9 @@ export async function runRound(world: World, variant: Variant, settings: LoadSet
   const unlimited = after.counts.unlimited - before.counts.unlimited;
   const uncounted = after.counts.identified - before.counts.identified - (after.counts.taken - before.counts.taken);
   const costs = Object.entries(after.cpu).map(([part, nanos]) => [part, (nanos - (before.cpu[part] ?? 0)) / 1000 / requests]);
-  const { foreign, stolen } = othersShares(before, after);
+  const { foreign, stolen, reasons } = await disturbed();
   const disturbances = [
-    ...(foreign > MAX_FOREIGN ? [`other programs used ${Math.round(foreign * 100)} % of the CPUs`] : []),
-    ...(stolen > MAX_STOLEN ? [`the host took ${Math.round(stolen * 100)} % of the CPUs`] : []),
+    ...reasons,
     ...(unlimited > requests * MAX_UNLIMITED ? [`${unlimited} requests were not limited`] : []),
     ...(uncounted > requests * MAX_UNLIMITED ? [`${uncounted} requests were limited without Redis`] : []),
   ];
@@ -73,19 +72,13 @@ export async function runRound(world: World, variant: Variant, settings: LoadSet
 interface Readings {
   /** Nanoseconds of the measured parts. */
   cpu: Record<string, number>;
-  /** Of everything that belongs to the bench: those, the other Envoy, the upstream, the load generator and this process. */
-  ours: number;
-  machine: MachineTime;
   counts: Counts;
 }
 
 async function readings(world: World, adminUrl: string, pids: Partial<Record<Part, number>>): Promise<Readings> {
   const counts = await countsOf(world, adminUrl);
   const cpu = await Promise.all(Object.entries(pids).map(async ([part, pid]) => [part, await familyNanosOf(pid)] as const));
-  const all = [...Object.values(world.gateway.pids), world.alone.pid, world.upstreamPid];
-  // All of these are children of this process; of its own children only those that have ended are added: the load generator.
-  const ours = sum(await Promise.all(all.map(familyNanosOf))) + (await cpuNanosOf(process.pid));
-  return { cpu: Object.fromEntries(cpu), ours, machine: await machineTime(), counts };
+  return { cpu: Object.fromEntries(cpu), counts };
 }
 
 interface Counts {
@@ -142,10 +135,4 @@ async function usageIsStored(world: World, before: Readings): Promise<void> {
 
 async function textOf(url: string): Promise<string> {
   return (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
-}
-
-function othersShares(before: Readings, after: Readings): { foreign: number; stolen: number } {
-  const total = after.machine.total - before.machine.total;
-  const busy = after.machine.busy - before.machine.busy - (after.ours - before.ours);
-  return { foreign: Math.max(0, busy / total), stolen: (after.machine.stolen - before.machine.stolen) / total };
 }

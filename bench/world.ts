@@ -37,6 +37,8 @@ export interface WorldOptions {
 export interface World {
   gateway: { url: string; adminUrl: string; pids: Record<Part, number> };
   alone: { url: string; adminUrl: string; pid: number };
+  /** As gRPC spells them. */
+  serviceAddresses: { authz: string; ratelimit: string };
   upstreamPid: number;
   collectorMetricsUrl: string;
   db: Database;
@@ -73,7 +75,21 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-async function startParts(options: WorldOptions, closers: Closers): Promise<Omit<World, 'close'>> {
+/** What every gateway of a bench needs, and nobody's cost: storage, Redis, a caller, the API behind. */
+export interface Base {
+  postgres: { url: string; pid: number };
+  redis: { url: string; pid: number };
+  db: Database;
+  organizationId: string;
+  headers: Readonly<Record<string, string>>;
+  upstream: { port: number; pid: number };
+  versions: string;
+  /** Settings of the services. */
+  settings: Readonly<Record<string, string>>;
+  startEnvoy(name: string, configYaml: string): Promise<{ pid: number; adminUrl: string }>;
+}
+
+export async function startBase(options: Omit<WorldOptions, 'transport' | 'profileFolder'>, closers: Closers): Promise<Base> {
   const { folder } = options;
   const log = (line: string): void => console.info(line);
   const search = { cacheFolder: cacheFolder(), log };
@@ -91,24 +107,11 @@ async function startParts(options: WorldOptions, closers: Closers): Promise<Omit
     onError: (error) => console.error(error),
   });
   closers.push(() => db.close());
-  const { organizationId, headers } = await makeCaller(db);
 
   const redisPort = await freePort();
   const redisArgs = ['--bind', '127.0.0.1', '--port', String(redisPort), '--dir', folder, '--save', '', '--appendonly', 'no'];
   const redis = await startProgram(folder, closers, 'redis', redisBinary.path, redisArgs, {}, /Ready to accept connections/);
   const redisUrl = `redis://127.0.0.1:${redisPort}`;
-  const redisClient = new Redis(redisUrl);
-  closers.push(async () => redisClient.disconnect());
-
-  const settings = {
-    DATABASE_URL: postgres.url,
-    REDIS_URL: redisUrl,
-    RATELIMIT_STORE_TIMEOUT: STORE_TIMEOUT,
-    DATA_DIR: join(folder, 'data'),
-  };
-  const service = (name: string) => startService(options, closers, name, settings);
-  const [authz, ratelimit, writer] = [await service('authz'), await service('ratelimit'), await service('writer')];
-  const collector = await service('collector');
 
   const startOneEnvoy = async (name: string, configYaml: string) => {
     const envoy = await startEnvoy({
@@ -127,17 +130,41 @@ async function startParts(options: WorldOptions, closers: Closers): Promise<Omit
     options.upstream === 'envoy'
       ? await startOneEnvoy('upstream', upstreamConfig(upstreamPort))
       : await startProgram(folder, closers, 'upstream', process.execPath, [nodeUpstream, String(upstreamPort)], {}, /listening/);
+  return {
+    ...(await makeCaller(db)),
+    postgres,
+    redis: { url: redisUrl, pid: redis.pid },
+    db,
+    upstream: { port: upstreamPort, pid: upstream.pid },
+    versions: `Node.js ${process.version}, Envoy ${envoyBinary.version}, Redis ${redisBinary.version}, PostgreSQL ${postgres.version}`,
+    settings: {
+      DATABASE_URL: postgres.url,
+      REDIS_URL: redisUrl,
+      RATELIMIT_STORE_TIMEOUT: STORE_TIMEOUT,
+      DATA_DIR: join(folder, 'data'),
+    },
+    startEnvoy: startOneEnvoy,
+  };
+}
+
+async function startParts(options: WorldOptions, closers: Closers): Promise<Omit<World, 'close'>> {
+  const base = await startBase(options, closers);
+  const redisClient = new Redis(base.redis.url);
+  closers.push(async () => redisClient.disconnect());
+  const service = (name: string) => startService(options, closers, name, base.settings);
+  const [authz, ratelimit, writer] = [await service('authz'), await service('ratelimit'), await service('writer')];
+  const collector = await service('collector');
   const gatewayOptions = async (port: number) => ({
     gateway: { host: '127.0.0.1', port },
     admin: { host: '127.0.0.1', port: 0 },
-    upstreamUrl: `http://127.0.0.1:${upstreamPort}`,
+    upstreamUrl: `http://127.0.0.1:${base.upstream.port}`,
     authz: [authz.address],
     ratelimit: [ratelimit.address],
     usage: [collector.address],
   });
   const [gatewayPort, alonePort] = [await freePort(), await freePort()];
-  const alone = await startOneEnvoy('envoy-alone', envoyAloneConfig(await gatewayOptions(alonePort)));
-  const gateway = await startOneEnvoy('gateway', renderEnvoyConfig(await gatewayOptions(gatewayPort)));
+  const alone = await base.startEnvoy('envoy-alone', envoyAloneConfig(await gatewayOptions(alonePort)));
+  const gateway = await base.startEnvoy('gateway', renderEnvoyConfig(await gatewayOptions(gatewayPort)));
   await servicesAreHealthy(gateway.adminUrl);
 
   return {
@@ -148,21 +175,22 @@ async function startParts(options: WorldOptions, closers: Closers): Promise<Omit
         Envoy: gateway.pid,
         authz: authz.pid,
         ratelimit: ratelimit.pid,
-        Redis: redis.pid,
+        Redis: base.redis.pid,
         collector: collector.pid,
         writer: writer.pid,
-        PostgreSQL: postgres.pid,
+        PostgreSQL: base.postgres.pid,
       },
     },
     alone: { url: `http://127.0.0.1:${alonePort}/v1/things`, adminUrl: alone.adminUrl, pid: alone.pid },
-    upstreamPid: upstream.pid,
+    serviceAddresses: { authz: spelled(authz.address), ratelimit: spelled(ratelimit.address) },
+    upstreamPid: base.upstream.pid,
     collectorMetricsUrl: `http://${collector.adminAddress}/metrics`,
-    db,
-    organizationId,
-    headers,
+    db: base.db,
+    organizationId: base.organizationId,
+    headers: base.headers,
     redis: redisClient,
-    folder,
-    versions: `Node.js ${process.version}, Envoy ${envoyBinary.version}, Redis ${redisBinary.version}, PostgreSQL ${postgres.version}`,
+    folder: options.folder,
+    versions: base.versions,
   };
 }
 
@@ -175,6 +203,10 @@ async function makeCaller(db: Database): Promise<{ organizationId: string; heade
   return { organizationId: id, headers: { 'User-Agent': 'bench/1.0', Accept: 'application/json', 'X-API-Key': secret } };
 }
 
+function spelled(address: Address): string {
+  return 'unix' in address ? `unix:${address.unix}` : `${address.host}:${address.port}`;
+}
+
 export interface StartedService {
   pid: number;
   /** For Envoy's configuration. */
@@ -182,14 +214,15 @@ export interface StartedService {
   adminAddress: string;
 }
 
-/** A built service in a process of its own, ready; `settings` are its own. */
+/** A built service in a process of its own, ready; `settings` are its own. Of several instances each has a `label`. */
 export async function startService(
   { folder, root, transport, profileFolder }: Omit<WorldOptions, 'upstream'>,
   closers: Closers,
   name: string,
   settings: Readonly<Record<string, string>>,
+  label = name,
 ): Promise<StartedService> {
-  const socket = join(folder, `${name}.sock`);
+  const socket = join(folder, `${label}.sock`);
   const env = {
     [`${name.toUpperCase()}_LISTEN`]: transport === 'unix' ? `unix:${socket}` : '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
@@ -198,9 +231,9 @@ export async function startService(
   const profile =
     profileFolder === undefined
       ? []
-      : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`, '--cpu-prof-interval=500'];
+      : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${label}.cpuprofile`, '--cpu-prof-interval=500'];
   const args = [...profile, join(root, 'dist', `${name}.js`)];
-  const { pid, readyLine } = await startProgram(folder, closers, name, process.execPath, args, env, /^.*"msg":"ready".*$/m);
+  const { pid, readyLine } = await startProgram(folder, closers, label, process.execPath, args, env, /^.*"msg":"ready".*$/m);
   const ready = JSON.parse(readyLine) as { address?: string; admin_address: string };
   const port = Number(/:(\d+)$/.exec(ready.address ?? '')?.[1]);
   return {
@@ -234,11 +267,16 @@ async function readyLineOf(program: BackgroundProcess, logFile: string, ready: R
   return line ?? (program.isRunning() ? undefined : 'ended');
 }
 
-async function servicesAreHealthy(adminUrl: string): Promise<void> {
+/** Until each of these clusters has so many healthy hosts. */
+export async function servicesAreHealthy(
+  adminUrl: string,
+  clusters: readonly string[] = ['authz', 'ratelimit', 'usage'],
+  hosts = 1,
+): Promise<void> {
   await until(
     async () => {
       const stats = await (await fetch(`${adminUrl}/stats?filter=membership_healthy`)).text();
-      return ['authz', 'ratelimit', 'usage'].every((name) => stats.includes(`cluster.${name}.membership_healthy: 1`));
+      return clusters.every((name) => stats.includes(`cluster.${name}.membership_healthy: ${hosts}`));
     },
     READY_DEADLINE_MS,
     'healthy services',

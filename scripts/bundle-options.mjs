@@ -27,6 +27,9 @@ export function bundleOptions() {
   };
 }
 
+/** Packages of npm that are part of the bundle all the same, with all they import: see docs/decisions/0035. */
+const BUNDLED = ['yargs'];
+
 /**
  * Our own packages are part of the bundle, those of npm stay in node_modules. One that npm put into a workspace's own
  * node_modules (another version than the root's) is named by its file: from dist/ its bare name would find the wrong one.
@@ -36,6 +39,7 @@ const packagesStayOutside = {
   setup(build) {
     build.onResolve({ filter: /^[^./]/ }, async ({ path, importer, resolveDir, kind, pluginData }) => {
       if (pluginData === packagesStayOutside || kind === 'entry-point' || path.startsWith('@tollgate/')) return undefined;
+      if (BUNDLED.includes(path) || importer.includes(`${sep}node_modules${sep}`)) return undefined;
       if (path.startsWith('node:')) return { path, external: true };
       const found = await build.resolve(path, { importer, resolveDir, kind, pluginData: packagesStayOutside });
       if (found.errors.length > 0 || !found.path.startsWith(sep)) return { path, external: true, errors: found.errors };

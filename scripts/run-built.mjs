@@ -11,6 +11,5 @@ export async function runBuilt(name, args) {
   await build();
   const program = join(DIST, `${name}.js`);
   process.argv = [process.argv[0], program, ...args];
-  process.setSourceMapsEnabled(true);
   await import(pathToFileURL(program).href);
 }

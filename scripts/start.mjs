@@ -7,4 +7,6 @@ if (name === undefined || !(name in BUNDLES)) {
   console.error(`Name one of: ${Object.keys(BUNDLES).join(', ')}`);
   process.exit(2);
 }
+// For the stack traces in its log. The launcher of the CLI does without: it prints none, and reading the maps takes time.
+process.setSourceMapsEnabled(true);
 await runBuilt(name, args);

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -35,3 +38,22 @@ test('the launcher starts the same program', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [launcher, '--version']);
   expect(stdout).toBe((await runCli(['--version'])).stdout);
 });
+
+test('no library is loaded before a command asks for it: --help answers at once', async () => {
+  await runCli(['--version']); // builds
+  const dist = fileURLToPath(new URL('../../dist', import.meta.url));
+  const imported = await importedAtOnce(dist, 'cli.js');
+  const [own, others] = [imported.filter((name) => name.startsWith('./')), imported.filter((name) => !name.startsWith('./'))];
+  expect(own.length).toBeGreaterThan(0);
+  expect(others.filter((name) => !isBuiltin(name))).toEqual([]);
+});
+
+/** Every specifier that is imported statically, of our own chunks and from them on. */
+async function importedAtOnce(folder: string, file: string, seen = new Set<string>()): Promise<string[]> {
+  const text = await readFile(join(folder, file), 'utf8');
+  const named = [...text.matchAll(/^(?:import\b[^'"();]*|} from )"([^"\n]+)"/gm)].map((match) => match[1] as string);
+  const fresh = named.filter((name) => !seen.has(name));
+  for (const name of fresh) seen.add(name);
+  for (const name of fresh.filter((each) => each.startsWith('./'))) await importedAtOnce(folder, name, seen);
+  return [...seen];
+}

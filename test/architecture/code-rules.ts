@@ -19,7 +19,7 @@ export const CODE_RULES: readonly Rule[] = [
   {
     rule: 'R5 process import',
     reason:
-      'node:process is process by another name; only packages may take pid and kill from it, for processes that they start and for locks',
+      'node:process is process by another name; only packages may take from it pid and kill, for processes that they start and for locks, and nextTick, which holds nothing',
     check: (files) =>
       files
         .filter((file) => isTypeScript(file) && isProduct(file.path) && !file.path.endsWith('/main.ts'))
@@ -146,7 +146,8 @@ function processImports(file: SourceFile): Violation[] {
   return importsOf(file)
     .filter(({ specifier }) => /^(node:)?process$/.test(specifier))
     .filter(
-      ({ names }) => !file.path.startsWith('packages/') || names.length === 0 || names.some((name) => !/^(pid|kill)$/.test(name)),
+      ({ names }) =>
+        !file.path.startsWith('packages/') || names.length === 0 || names.some((name) => !/^(pid|kill|nextTick)$/.test(name)),
     )
     .map(({ line }) => ({ path: file.path, line, what: 'node:process' }));
 }

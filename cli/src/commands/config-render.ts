@@ -2,7 +2,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Address, EnvoyConfigOptions, GatewayRoute } from '@tollgate/envoy-config/options';
 import { renderEnvoyConfig } from '@tollgate/envoy-config/render-envoy-config';
-import { parseRoutesFile } from '@tollgate/envoy-config/routes-file';
 import { renderSecrets } from '@tollgate/envoy-config/secrets';
 import { parseListenAddress } from '@tollgate/service-kit/listen-address';
 import { listArgument, textArgument, wholeNumber } from '../arguments.js';
@@ -82,6 +81,8 @@ function portArgument(args: Arguments, name: string): number | undefined {
 async function routesArgument(args: Arguments): Promise<GatewayRoute[] | undefined> {
   const path = textArgument(args, 'routes');
   if (path === undefined) return undefined;
+  // It brings a parser of YAML along, for which no other command should wait.
+  const { parseRoutesFile } = await import('@tollgate/envoy-config/routes-file');
   const read = parseRoutesFile(await readTextFile(path), path);
   if (read.kind === 'refused') throw wrongUse(`The routes file does not serve:\n  ${read.problems.join('\n  ')}`);
   return read.routes;

@@ -34,6 +34,7 @@ export async function startKafkaCluster(): Promise<KafkaServer> {
   const hurt = () => brokers[turn % BROKERS] as (typeof brokers)[number];
   return {
     brokers: ports.map(({ port }) => `127.0.0.1:${port}`),
+    pid: () => hurt().server.pid,
     start: async () => {
       const broker = hurt();
       broker.server = await broker.start();

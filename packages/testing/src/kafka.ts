@@ -19,6 +19,8 @@ const JVM = ['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-Us
 export interface KafkaServer {
   /** `host:port` of its one broker. */
   brokers: readonly string[];
+  /** Of the server that was started last. */
+  pid(): number;
   /** Resolves when it takes connections. A group's coordinator may still be loading. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -88,6 +90,7 @@ export async function startKafka(security?: KafkaSecurity): Promise<KafkaServer>
   let server = await start();
   return {
     brokers: [`${security === undefined ? '127.0.0.1' : 'localhost'}:${port}`],
+    pid: () => server.pid,
     start: async () => {
       server = await start();
     },

@@ -1,6 +1,7 @@
 import kafkajs, { type Kafka, type Message, type Producer } from 'kafkajs';
 import { within } from './deadline.js';
 import { FEW_RETRIES } from './kafka-client.js';
+import { rememberingPartitioner } from './partitioner.js';
 
 /** Sends messages to one topic, one call at a time. */
 export interface Producing {
@@ -23,7 +24,7 @@ export function createProducing(kafka: Kafka, topic: string, deadlineMs: number)
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      createPartitioner: rememberingPartitioner,
       retry: FEW_RETRIES,
     });
     await producer.connect();

@@ -1,3 +1,4 @@
+import { nextTick } from 'node:process';
 import { parseRedisAddress, type RedisAddress } from '@tollgate/service-kit/redis-address';
 import type { RedisServer } from '@tollgate/service-kit/redis-settings';
 import { Redis, type RedisOptions } from 'ioredis';
@@ -16,7 +17,7 @@ export interface RedisLane {
 export function gatherWrites({ client: { stream } }: RedisLane): void {
   if (stream === undefined || stream.writableCorked > 0) return;
   stream.cork();
-  process.nextTick(() => stream.uncork());
+  nextTick(() => stream.uncork());
 }
 
 /** What differs between two connections: where, who, TLS. */

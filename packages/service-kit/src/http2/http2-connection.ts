@@ -37,7 +37,7 @@ export interface CallHandler {
   onData(stream: Http2Stream, piece: Buffer, isEnd: boolean): void;
 }
 
-/** Of the bodies of all calls that are not answered yet. */
+/** Of the bodies of all open calls. */
 const WINDOW_BYTES = 64 << 20;
 const LAST_STREAM = 0x7fffffff;
 const NOTHING = Buffer.alloc(0);
@@ -60,7 +60,6 @@ export class Http2Connection implements StreamConnection {
   private readonly waiting = new Set<Http2Stream>();
   private readonly cutShort = rememberCutShort();
   private lastStream = 0;
-  /** The last one that was not refused for being too late. */
   private lastTaken = 0;
   /** Of each new stream, as the peer says. */
   private streamWindow = DEFAULT_WINDOW_BYTES;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { nextTick } from 'node:process';
 
 /** What goes out on a connection: all that one turn has to say leaves in one write. */
 export interface Outbox {
@@ -31,7 +32,7 @@ export function createOutbox(socket: Socket): Outbox {
   function flushSoon(): void {
     if (isDue) return;
     isDue = true;
-    process.nextTick(flush);
+    nextTick(flush);
   }
 
   socket.on('drain', () => socket.resume());
