@@ -38,6 +38,7 @@ function judge(error: unknown, source: DatabaseSource): Failure {
     return { code: 'unavailable', message: `${message}.${nextStep(source)}`, exitCode: EXIT.unavailable };
   if (name === 'StoreUnavailable')
     return { code: 'unavailable', message: `${message}; tollgate doctor looks further`, exitCode: EXIT.unavailable };
+  if (name.startsWith('Kafka')) return { code: 'unavailable', message, exitCode: EXIT.unavailable };
   if (name === 'SchemaMismatch') return { code: 'schema_mismatch', message, exitCode: EXIT.failed };
   if (MISSING_SCHEMA.test(code)) return outdated(message);
   if (REFUSED.test(code)) return refused(message, source);

@@ -34,6 +34,7 @@ async function reaching<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const next = 'Check that Kafka runs and that KAFKA_BROKERS names it; tollgate doctor looks further.';
+    if ((error as Error).name === 'KafkaMisconfigured') throw new CliError('bad_settings', EXIT.badSettings, `${why}.`);
     throw new CliError('unavailable', EXIT.unavailable, `Kafka: ${why}. ${next}`);
   }
 }

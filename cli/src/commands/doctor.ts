@@ -72,7 +72,7 @@ async function* examineDatabase(context: Context): AsyncGenerator<Finding, Findi
 }
 
 async function examineKafka(connection: KafkaConnectionSettings, topic: string): Promise<Finding[]> {
-  const nextStep = 'Start Kafka, and correct KAFKA_BROKERS if its address is another.';
+  const nextStep = 'Start Kafka, and correct the KAFKA_ settings if its address, login or certificates are others.';
   const found = await settled('kafka', nextStep, () => checkKafka(connection, topic));
   return 'check' in found ? [found] : found;
 }

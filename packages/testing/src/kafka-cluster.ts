@@ -2,8 +2,9 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stopInSteps } from '@tollgate/embedded/background-process';
 import { freePort } from '@tollgate/embedded/free-port';
-import { aClusterId, formatWith, type KafkaServer, type ServerSettings, serverSettings, startServer } from './kafka.js';
+import { aClusterId, formatWith, type KafkaServer, serverSettings, startServer } from './kafka.js';
 import { findKafkaLibraries } from './kafka-libraries.js';
+import type { ServerSettings } from './kafka-security.js';
 import { cacheFolder, newRunFolder } from './run-environment.js';
 
 const BROKERS = 3;
@@ -34,6 +35,7 @@ export async function startKafkaCluster(): Promise<KafkaServer> {
   const hurt = () => brokers[turn % BROKERS] as (typeof brokers)[number];
   return {
     brokers: ports.map(({ port }) => `127.0.0.1:${port}`),
+    certificateBrokers: [],
     pid: () => hurt().server.pid,
     start: async () => {
       const broker = hurt();

@@ -6,6 +6,7 @@ import { type BackgroundProcess, startBackgroundProcess, stopInSteps } from '@to
 import { freePort } from '@tollgate/embedded/free-port';
 import { claimFolder } from '@tollgate/embedded/process-register';
 import { findKafkaLibraries, type KafkaLibraries } from './kafka-libraries.js';
+import { type KafkaSecurity, type ServerSettings, scramUsers, securitySettings } from './kafka-security.js';
 import { cacheFolder, needRunVariable, newRunFolder, readRunVariable } from './run-environment.js';
 import { until } from './until.js';
 
@@ -19,6 +20,8 @@ const JVM = ['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-Us
 export interface KafkaServer {
   /** `host:port` of its one broker. */
   brokers: readonly string[];
+  /** The same one, where it asks for certificates of its clients; empty without {@link KafkaSecurity}. */
+  certificateBrokers: readonly string[];
   /** Of the server that was started last. */
   pid(): number;
   /** Resolves when it takes connections. A group's coordinator may still be loading. */
@@ -67,21 +70,15 @@ export function aTopicName(): string {
   return `t-${randomUUID()}`;
 }
 
-/** What a broker asks of clients: TLS with this certificate (PEM, for localhost), and a name with its password by SCRAM. */
-export interface KafkaSecurity {
-  certPem: string;
-  keyPem: string;
-  username: string;
-  password: string;
-}
-
 /** Starts a broker of one test's own: one node in KRaft mode, which makes no topic by itself. */
 export async function startKafka(security?: KafkaSecurity): Promise<KafkaServer> {
   const libraries = await findKafkaLibraries({ cacheFolder: cacheFolder(), log: console.info });
   const { folder, runFolder } = await newRunFolder('kafka');
   const port = await freePort();
   const properties = join(folder, 'server.properties');
-  const settings = { ...serverSettings(folder, port, await freePort()), ...(await securitySettings(security, folder, port)) };
+  const ports = { passwords: port, certificates: await freePort(), inner: await freePort(), controller: await freePort() };
+  const secure = security === undefined ? {} : await securitySettings(security, folder, ports);
+  const settings = { ...serverSettings(folder, port, ports.controller), ...secure };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   await writeFile(properties, lines.join(''));
   await formatStorage(libraries, folder, properties, security);
@@ -90,6 +87,7 @@ export async function startKafka(security?: KafkaSecurity): Promise<KafkaServer>
   let server = await start();
   return {
     brokers: [`${security === undefined ? '127.0.0.1' : 'localhost'}:${port}`],
+    certificateBrokers: security === undefined ? [] : [`localhost:${ports.certificates}`],
     pid: () => server.pid,
     start: async () => {
       server = await start();
@@ -109,8 +107,6 @@ export async function startKafka(security?: KafkaSecurity): Promise<KafkaServer>
     },
   };
 }
-
-export type ServerSettings = Record<string, string | number | boolean>;
 
 export function serverSettings(folder: string, port: number, controllerPort: number): ServerSettings {
   return {
@@ -133,25 +129,6 @@ export function serverSettings(folder: string, port: number, controllerPort: num
   };
 }
 
-/** The broker itself goes on talking in plaintext, on a port of its own. */
-async function securitySettings(security: KafkaSecurity | undefined, folder: string, port: number): Promise<ServerSettings> {
-  if (security === undefined) return {};
-  const keyStore = join(folder, 'server.pem');
-  await writeFile(keyStore, `${security.keyPem}${security.certPem}`, { mode: 0o600 });
-  const [innerPort, controllerPort] = [await freePort(), await freePort()];
-  return {
-    'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
-    listeners: `CLIENTS://localhost:${port},INNER://127.0.0.1:${innerPort},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `CLIENTS://localhost:${port},INNER://127.0.0.1:${innerPort}`,
-    'listener.security.protocol.map': 'CLIENTS:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'inter.broker.listener.name': 'INNER',
-    'ssl.keystore.type': 'PEM',
-    'ssl.keystore.location': keyStore,
-    'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
-    'listener.name.clients.scram-sha-512.sasl.jaas.config': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-  };
-}
-
 async function formatStorage(
   { java, folder: jars }: KafkaLibraries,
   folder: string,
@@ -159,9 +136,7 @@ async function formatStorage(
   security: KafkaSecurity | undefined,
 ): Promise<void> {
   const args = ['--standalone'];
-  if (security !== undefined) {
-    args.push('--add-scram', `SCRAM-SHA-512=[name=${security.username},password=${security.password}]`);
-  }
+  if (security !== undefined) args.push(...scramUsers(security));
   await formatWith({ java, folder: jars }, folder, properties, aClusterId(), args);
 }
 

@@ -1,13 +1,13 @@
 import type { Metrics } from '@tollgate/service-kit/metrics';
 
 /** How far what came in has got. */
-export type Stage = 'received' | 'not_usage' | 'refused' | 'bad_units' | 'unlimited' | 'produced' | 'spooled';
+export type Stage = 'received' | 'not_usage' | 'refused' | 'bad_units' | 'unlimited' | 'produced' | 'spooled' | 'too_large';
 
 /** The collector's own metrics, with every label in place from the start. `spool` is asked at each scrape. */
 export function createCollectorMetrics(metrics: Metrics, spool: () => { events: number; bytes: number; share: number }) {
   const events = metrics.counter({
     name: 'tollgate_usage_events_total',
-    help: 'Usage events by the stage that they reached; refused and not_usage are entries that made none, spooled ones wait for Kafka on disk and are produced later.',
+    help: 'Usage events by the stage that they reached; refused and not_usage are entries that made none, spooled ones wait for Kafka on disk and are produced later; too_large are those of the produced that Kafka refused for their size: they are lost.',
     labels: ['stage'],
   });
   const stage = (name: Stage) => events.with({ stage: name });
@@ -19,6 +19,7 @@ export function createCollectorMetrics(metrics: Metrics, spool: () => { events: 
     unlimited: stage('unlimited'),
     produced: stage('produced'),
     spooled: stage('spooled'),
+    too_large: stage('too_large'),
   };
   const failures = metrics
     .counter({ name: 'tollgate_usage_append_failures_total', help: 'Appends that the event log refused; each is tried again.' })

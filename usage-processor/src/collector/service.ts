@@ -78,13 +78,26 @@ async function openEventLog(
     return countingProduced(await openFileEventLogWriter({ folder: join(config.dataDir, 'events'), onProblem }), count);
   }
   const { kafka: connection, kafkaTopic: topic, batchEvents, batchMs, kafkaTimeoutMs: deadlineMs } = config;
+  const onTooLarge = (value: Buffer) => {
+    count('too_large', 1);
+    log.error({ bytes: value.length, event_id: eventIdIn(value) }, 'Kafka refused an event for its size, and it is lost');
+  };
   return openSpoolingEventLogWriter({
-    log: createKafkaEventLogWriter({ connection, topic, batchEvents, batchMs, deadlineMs }),
+    log: createKafkaEventLogWriter({ connection, topic, batchEvents, batchMs, deadlineMs, onTooLarge }),
     folder: join(config.dataDir, 'spool'),
     maxBytes: config.spoolBytes,
     count,
     onProblem,
   });
+}
+
+/** Undefined where the value is no event, which only a damaged spool could hold. */
+function eventIdIn(value: Buffer): unknown {
+  try {
+    return (JSON.parse(value.toString('utf8')) as Partial<UsageEvent>).event_id;
+  } catch {
+    return undefined;
+  }
 }
 
 function countingProduced(writer: EventLogWriter, count: (stage: Stage, events: number) => void): Destination {

@@ -72,7 +72,11 @@ export async function startReconciler(config: ReconcilerConfig, overrides: Recon
  */
 async function openReplayLog(config: ReconcilerConfig, log: Logger): Promise<EventLogWriter> {
   const { kafka: connection, kafkaTopic: topic } = config;
-  if (connection !== undefined) return createKafkaEventLogWriter({ connection, topic });
+  if (connection !== undefined) {
+    // The event is found missing at the next look, and ends as a gap.
+    const onTooLarge = (value: Buffer) => log.error({ bytes: value.length }, 'Kafka refused an event for its size');
+    return createKafkaEventLogWriter({ connection, topic, onTooLarge });
+  }
   return openFileEventLogWriter({
     folder: join(config.dataDir, 'replays'),
     onProblem: (problem, err) => log.error({ err }, `event log: ${problem}`),

@@ -117,12 +117,23 @@ function openReader(config: WriterConfig, log: Logger): EventLogReader {
 function openDeadLetterCopies(config: WriterConfig, count: (outcome: 'copied' | 'lost', letters: number) => void) {
   if (config.kafka === undefined) return { copy: () => {}, close: async () => {} };
   const [, topic] = usageTopics(config.kafkaTopic);
-  const copies = createKafkaEventLogWriter({ connection: config.kafka, topic, maxWaitingBytes: MAX_WAITING_COPIES_BYTES });
+  const tooLarge = new WeakSet<Buffer>();
+  const copies = createKafkaEventLogWriter({
+    connection: config.kafka,
+    topic,
+    maxWaitingBytes: MAX_WAITING_COPIES_BYTES,
+    // A letter may be as large as the topic of events lets it be.
+    onTooLarge: (value) => tooLarge.add(value),
+  });
   return {
     copy: (letters: readonly DeadLetter[]) => {
       if (letters.length === 0) return;
       copies.appendRaw(letters.map(({ value }) => value)).then(
-        () => count('copied', letters.length),
+        () => {
+          const lost = letters.filter(({ value }) => tooLarge.has(value)).length;
+          count('lost', lost);
+          count('copied', letters.length - lost);
+        },
         () => count('lost', letters.length),
       );
     },

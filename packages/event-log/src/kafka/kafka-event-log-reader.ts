@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type EventLogReader, type FindOffset, type LogBatch, OffsetOutOfRange } from '../event-log.js';
+import { explained } from './explain-failure.js';
 import { openKafka } from './kafka-client.js';
 import { createPlaces, type Places } from './places.js';
 import { FIRST_PAUSE_MS, type KafkaEventLogReaderOptions, type ReaderSettings } from './reading-needs.js';
@@ -37,7 +38,7 @@ export function createKafkaEventLogReader(options: KafkaEventLogReaderOptions): 
           await readForAWhile({ ...needs, wentWell });
         } catch (error) {
           if (error instanceof OffsetOutOfRange) throw error;
-          settings.onProblem(`reading Kafka goes on in ${pauseMs} ms`, error);
+          settings.onProblem(`reading Kafka goes on in ${pauseMs} ms`, explained(error));
           await rest(pauseMs);
           pauseMs = Math.min(pauseMs * 2, settings.maxPauseMs);
         }

@@ -10,6 +10,7 @@ import { EventLogFull, type EventLogWriter, type RawEventLogWriter } from '../ev
 import { type KafkaConnection, openKafka } from './kafka-client.js';
 import { createProducing, type Producing } from './producing.js';
 import { createSendQueue, messageBytes } from './send-queue.js';
+import { splittingWhatIsTooLarge } from './too-large.js';
 
 export interface KafkaEventLogWriterOptions {
   connection: KafkaConnection;
@@ -22,6 +23,11 @@ export interface KafkaEventLogWriterOptions {
   deadlineMs?: number;
   /** What may wait for Kafka before `append` rejects with EventLogFull. Default 32 MiB. */
   maxWaitingBytes?: number;
+  /**
+   * Learns of a value, as it was appended, that Kafka refuses for its size though it was sent alone. It is then passed over, so
+   * that it does not hold up the others. Without this its append rejects.
+   */
+  onTooLarge?: (value: Buffer) => void;
 }
 
 const DEFAULTS = { batchEvents: 100, batchMs: 500, deadlineMs: 5000, maxWaitingBytes: 32 << 20 };
@@ -32,7 +38,8 @@ const CLOSE_DEADLINE_MS = 2000;
 export function createKafkaEventLogWriter(options: KafkaEventLogWriterOptions): EventLogWriter & RawEventLogWriter {
   const settings = { ...DEFAULTS, ...options };
   const kafka = openKafka(settings.connection, settings.deadlineMs);
-  const sending = createSending(settings, createProducing(kafka, settings.topic, settings.deadlineMs));
+  const producing = createProducing(kafka, settings.topic, settings.deadlineMs);
+  const sending = createSending(settings, splittingWhatIsTooLarge(producing, settings.onTooLarge));
   return {
     append: (events) => sending.append(events.map(messageOf)),
     appendRaw: (values) => sending.append(values.map(rawMessage)),

@@ -1,5 +1,6 @@
 import kafkajs, { type Kafka, type Message, type Producer } from 'kafkajs';
 import { within } from './deadline.js';
+import { explained } from './explain-failure.js';
 import { FEW_RETRIES } from './kafka-client.js';
 import { rememberingPartitioner } from './partitioner.js';
 
@@ -48,7 +49,7 @@ export function createProducing(kafka: Kafka, topic: string, deadlineMs: number)
         await within(send(messages), deadlineMs, 'an append to Kafka');
       } catch (error) {
         void drop();
-        throw error;
+        throw explained(error);
       }
     },
     close: drop,
