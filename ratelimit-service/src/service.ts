@@ -8,7 +8,6 @@ import { createDegradingLimitStore, type DegradingLimitStore } from '@tollgate/l
 import { counterActions } from '@tollgate/limit-store/http/counter-actions';
 import type { LimitStore, TakeRequest } from '@tollgate/limit-store/limit-store';
 import { createMemoryLimitStore } from '@tollgate/limit-store/memory/memory-limit-store';
-import { createRedisLimitStore } from '@tollgate/limit-store/redis/redis-limit-store';
 import { type ChangeFeed, followChanges } from '@tollgate/postgres/changes/change-feed';
 import { type Database, openConnections, openDatabase } from '@tollgate/postgres/database';
 import { findOrganizationLimits } from '@tollgate/postgres/limits';
@@ -69,7 +68,7 @@ export async function startRateLimitService(
   const logFailure = createFailureLog(log);
   const rules = config.rulesPath === undefined ? undefined : await openRules(config.rulesPath, log, metrics);
   const organizations = openOrganizations(config, log, (error) => logFailure(error, 'refresh', Date.now()));
-  const store = openStore(config, log);
+  const store = await openStore(config, log);
   const told = createRateLimitMetrics(metrics, store.isDegraded);
   const shouldRateLimit = rateLimit({
     now: Date.now,
@@ -256,8 +255,8 @@ async function reach(store: LimitStore): Promise<void> {
   }
 }
 
-function openStore(config: RateLimitConfig, log: Logger): DegradingLimitStore {
-  return createDegradingLimitStore(openPrimaryStore(config, log), {
+async function openStore(config: RateLimitConfig, log: Logger): Promise<DegradingLimitStore> {
+  return createDegradingLimitStore(await openPrimaryStore(config, log), {
     mode: config.storeDown,
     instances: config.instances,
     onChange: (isDegraded, cause) =>
@@ -265,8 +264,10 @@ function openStore(config: RateLimitConfig, log: Logger): DegradingLimitStore {
   });
 }
 
-function openPrimaryStore(config: RateLimitConfig, log: Logger): LimitStore {
+async function openPrimaryStore(config: RateLimitConfig, log: Logger): Promise<LimitStore> {
   if (config.store === 'redis' && config.redis !== undefined) {
+    // ioredis is loaded only where there is a Redis, as it makes a start longer.
+    const { createRedisLimitStore } = await import('@tollgate/limit-store/redis/redis-limit-store');
     return createRedisLimitStore({
       ...config.redis,
       deadlineMs: config.storeTimeoutMs,

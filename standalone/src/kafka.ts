@@ -1,4 +1,3 @@
-import { createKafkaTopics, usageTopics } from '@tollgate/event-log/kafka/kafka-topics';
 import type { StandaloneConfig } from './config.js';
 import { Unavailable } from './unavailable.js';
 
@@ -8,6 +7,7 @@ export async function prepareKafka(
   progress: (line: string) => void,
 ): Promise<void> {
   if (kafka === undefined) return;
+  const { createKafkaTopics, usageTopics } = await import('@tollgate/event-log/kafka/kafka-topics');
   try {
     const made = await createKafkaTopics(kafka, usageTopics(kafkaTopic), {
       partitions: kafkaPartitions,

@@ -3,7 +3,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { UsageEvent } from '@tollgate/domain/usage-event';
 import type { EventLogWriter } from '@tollgate/event-log/event-log';
 import { openFileEventLogWriter } from '@tollgate/event-log/file/file-event-log-writer';
-import { createKafkaEventLogWriter } from '@tollgate/event-log/kafka/kafka-event-log-writer';
 import { openSpoolingEventLogWriter, type SpoolDepth } from '@tollgate/event-log/spooling-event-log-writer';
 import { type Components, startAdminServer } from '@tollgate/service-kit/admin-server';
 import { startGrpcServer } from '@tollgate/service-kit/grpc-server';
@@ -77,6 +76,8 @@ async function openEventLog(
   if (config.kafka === undefined) {
     return countingProduced(await openFileEventLogWriter({ folder: join(config.dataDir, 'events'), onProblem }), count);
   }
+  // kafkajs is loaded only where there is a Kafka, as it makes a start longer.
+  const { createKafkaEventLogWriter } = await import('@tollgate/event-log/kafka/kafka-event-log-writer');
   const { kafka: connection, kafkaTopic: topic, batchEvents, batchMs, kafkaTimeoutMs: deadlineMs } = config;
   const onTooLarge = (value: Buffer) => {
     count('too_large', 1);

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EventLogWriter } from '@tollgate/event-log/event-log';
 import { openFileEventLogWriter } from '@tollgate/event-log/file/file-event-log-writer';
-import { createKafkaEventLogWriter } from '@tollgate/event-log/kafka/kafka-event-log-writer';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { dropOldWitness, readWitnessedFiles, storedBetween } from '@tollgate/postgres/usage-witness';
 import { startAdminServer } from '@tollgate/service-kit/admin-server';
@@ -73,6 +72,7 @@ export async function startReconciler(config: ReconcilerConfig, overrides: Recon
 async function openReplayLog(config: ReconcilerConfig, log: Logger): Promise<EventLogWriter> {
   const { kafka: connection, kafkaTopic: topic } = config;
   if (connection !== undefined) {
+    const { createKafkaEventLogWriter } = await import('@tollgate/event-log/kafka/kafka-event-log-writer');
     // The event is found missing at the next look, and ends as a gap.
     const onTooLarge = (value: Buffer) => log.error({ bytes: value.length }, 'Kafka refused an event for its size');
     return createKafkaEventLogWriter({ connection, topic, onTooLarge });

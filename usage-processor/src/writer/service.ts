@@ -2,9 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventLogReader } from '@tollgate/event-log/event-log';
 import { createFileEventLogReader } from '@tollgate/event-log/file/file-event-log-reader';
-import { createKafkaEventLogReader } from '@tollgate/event-log/kafka/kafka-event-log-reader';
-import { createKafkaEventLogWriter } from '@tollgate/event-log/kafka/kafka-event-log-writer';
-import { usageTopics } from '@tollgate/event-log/kafka/kafka-topics';
 import { readTogether } from '@tollgate/event-log/read-together';
 import { recordKeyUse } from '@tollgate/postgres/api-keys';
 import { pruneChanges } from '@tollgate/postgres/changes/read-changes';
@@ -49,12 +46,12 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
   const open = (url: string) =>
     openDatabase({ ...DATABASE, url, maxConnections: 2, onError: (err) => log.warn({ err }, 'a database connection broke') });
   const database = open(config.databaseUrl);
-  const reader = overrides.reader ?? openReader(config, log);
+  const reader = overrides.reader ?? (await openReader(config, log));
   // Keys and changes stand beside the organizations, wherever usage goes.
   const mainDatabase = config.mainDatabaseUrl === undefined ? database : open(config.mainDatabaseUrl);
   const activity = createKeyActivity((lastUsed) => recordKeyUse(mainDatabase, lastUsed));
   const counters = createWriterMetrics(metrics, reader.lag);
-  const copies = openDeadLetterCopies(config, counters.countCopies);
+  const copies = await openDeadLetterCopies(config, counters.countCopies);
   const storing = createStoring({ reader, database, activity, log, counters, copyDeadLetters: copies.copy });
   const admin = await startAdminServer({
     listen: config.adminListen,
@@ -102,20 +99,25 @@ export async function startWriter(config: WriterConfig, overrides: WriterOverrid
 }
 
 /** What the collector has, and what the reconciler gives it once more: a file log has one writing process, so these are two. */
-function openReader(config: WriterConfig, log: Logger): EventLogReader {
+async function openReader(config: WriterConfig, log: Logger): Promise<EventLogReader> {
   const onProblem = (problem: string, err: unknown) => log.warn({ err }, `event log: ${problem}`);
   const { kafka: connection, kafkaTopic: topic, batchEvents: maxBatch } = config;
   const folders = ['events', 'replays'].map((name) => join(config.dataDir, name));
   const fileReader = (folder: string) => createFileEventLogReader({ folder, group: GROUP, onProblem });
   if (connection === undefined) return readTogether(folders.map(fileReader));
+  const { createKafkaEventLogReader } = await import('@tollgate/event-log/kafka/kafka-event-log-reader');
   // Topics of several gateways may lie in one Kafka, and a group reads one topic. What files held before Kafka came is stored too.
   const kafka = createKafkaEventLogReader({ connection, topic, group: `${GROUP}.${topic}`, maxBatch, onProblem });
   return readTogether([kafka, ...folders.filter((folder) => existsSync(folder)).map(fileReader)]);
 }
 
 /** Copies of dead letters, for whoever follows the topic; the table has them all, whether the copy succeeds or not. */
-function openDeadLetterCopies(config: WriterConfig, count: (outcome: 'copied' | 'lost', letters: number) => void) {
+async function openDeadLetterCopies(config: WriterConfig, count: (outcome: 'copied' | 'lost', letters: number) => void) {
   if (config.kafka === undefined) return { copy: () => {}, close: async () => {} };
+  const [{ createKafkaEventLogWriter }, { usageTopics }] = await Promise.all([
+    import('@tollgate/event-log/kafka/kafka-event-log-writer'),
+    import('@tollgate/event-log/kafka/kafka-topics'),
+  ]);
   const [, topic] = usageTopics(config.kafkaTopic);
   const tooLarge = new WeakSet<Buffer>();
   const copies = createKafkaEventLogWriter({
