@@ -24,9 +24,10 @@ export async function openTerminal(dataFolder: string): Promise<Terminal> {
   for (const part of ['node_modules', 'protos']) await symlink(join(PROJECT, part), join(folder, part));
   // A curl that writes to a terminal shows no progress.
   await writeFile(join(folder, 'etc', '.curlrc'), 'silent\nshow-error\n');
+  const inherited = inheritedEnvironment();
   const standing = {
-    ...inheritedEnvironment(),
-    PATH: `${join(PROJECT, 'node_modules', '.bin')}:${process.env['PATH'] ?? ''}`,
+    ...inherited,
+    PATH: `${join(PROJECT, 'node_modules', '.bin')}:${inherited['PATH']}`,
     DATA_DIR: dataFolder,
     CURL_HOME: join(folder, 'etc'),
     npm_config_update_notifier: 'false',
