@@ -43,15 +43,25 @@ if (unknown.length > 0) {
 }
 const chosen = FAULTS.filter(({ id, isSmall }) => only?.includes(id) ?? (!values.small || isSmall));
 const size = values.small ? 'small' : 'full';
-const options = { size, rate: Number(values.rate ?? (values.small ? 200 : 500)), seed: Number(values.seed), say } as const;
+const ending = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+const options = {
+  size,
+  signal: ending.signal,
+  rate: Number(values.rate ?? (values.small ? 200 : 500)),
+  seed: Number(values.seed),
+  say,
+} as const;
 
 const results: FaultResult[] = [];
 await setup();
 try {
   for (const fault of chosen) {
-    results.push(await runFault(fault, options));
+    const result = await runFault(fault, options);
+    if (ending.signal.aborted) break;
+    results.push(result);
     // After each, so that a run that is ended has written what it has found.
-    await writeResults(root, await resultsOf(root, results, options));
+    await writeResults(root, await resultsOf(root, results, options, FAULTS));
   }
 } finally {
   await teardown();

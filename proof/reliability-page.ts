@@ -1,5 +1,4 @@
 /** docs/reliability.md as text. */
-import { FAULTS } from './faults/all.js';
 import { shown, told } from './judge.js';
 import type { Provenance, Results } from './report.js';
 import type { Soak } from './soak/soak-report.js';
@@ -22,8 +21,7 @@ export function reliabilityPage(results: Results | undefined, soak: Soak | undef
   return `${[...parts, '## Soak', soak === undefined ? 'No run is on record: `npm run soak` makes one.' : soakOf(soak)].join('\n\n')}\n`;
 }
 
-function faultsOf({ faults }: Results): string[] {
-  const missing = FAULTS.filter(({ id }) => !faults.some((each) => each.id === id));
+function faultsOf({ faults, missing }: Results): string[] {
   return [
     '## Faults',
     `${runsOf(faults.map(({ ran }) => ran))} A fault whose commit is not the one that you run says nothing of yours: run it again.`,

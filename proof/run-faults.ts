@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Fault, Figures, Run } from './fault.js';
 import { type Check, isHeld, judge, told } from './judge.js';
 
@@ -6,6 +7,8 @@ export interface RunOptions {
   rate: number;
   seed: number;
   say(line: string): void;
+  /** Ends the run that is under way, with its processes. */
+  signal?: AbortSignal;
 }
 
 export interface FaultResult {
@@ -88,8 +91,14 @@ function mutantOf({ mutant: { title, breaks } }: Fault): Pick<MutantResult, 'tit
 async function withCleanUp(options: RunOptions, work: (run: Run) => Promise<Figures>): Promise<Figures> {
   const closers: (() => Promise<unknown>)[] = [];
   try {
-    return await work({ ...options, onEnd: (close) => void closers.push(close) });
+    const working = work({ ...options, onEnd: (close) => void closers.push(close) });
+    return await Promise.race([working, ...(options.signal === undefined ? [] : [ended(options.signal)])]);
   } finally {
     for (const close of closers.reverse()) await close();
   }
+}
+
+async function ended(signal: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, 'abort');
+  throw new Error('the run was ended');
 }
