@@ -12,6 +12,7 @@ Starts the gateway on real servers, makes a part of it fail, and counts what cal
 with a protection switched off, which must be seen. Writes reports/reliability.json and docs/reliability.md.
 
   --small            minutes instead of an hour: the faults of every change, counts only; writes reports/reliability-small.json
+  --counts           times are taken and not judged: for a machine that is busy with other things
   --only F1,F5       these faults; the figures of the others stay as they are
   --rate 500         requests a second of the probe (200 with --small)
   --seed 1           for what is left to chance
@@ -25,6 +26,7 @@ const say = (line: string): void => console.error(`${new Date().toISOString().sl
 const { values } = parseArgs({
   options: {
     small: { type: 'boolean', default: false },
+    counts: { type: 'boolean', default: false },
     only: { type: 'string' },
     rate: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },

@@ -4,6 +4,8 @@ import { type Check, isHeld, judge, told } from './judge.js';
 
 export interface RunOptions {
   size: Run['size'];
+  /** False where the machine is busy with other things: then counts alone are judged. */
+  judgesTimes: boolean;
   rate: number;
   seed: number;
   say(line: string): void;
@@ -59,7 +61,7 @@ async function withMutantNotRun(fault: Fault, options: RunOptions): Promise<Part
   const mutant = { ...mutantOf(fault), outcome: 'not run', reason: 'the fault itself did not hold' } as const;
   try {
     const figures = await withCleanUp(options, (run) => fault.run(run));
-    const checks = judge(fault.acceptance, figures, options.size);
+    const checks = judge(fault.acceptance, figures, options.judgesTimes);
     for (const check of checks.filter(({ holds }) => holds === false)) options.say(`${fault.id} is broken: ${told(check)}`);
     return { outcome: isHeld(checks) ? 'held' : 'broken', figures, checks, mutant };
   } catch (error) {
@@ -74,7 +76,7 @@ async function runMutant(fault: Fault, options: RunOptions): Promise<MutantResul
   options.say(`${fault.id} with ${about.title} …`);
   try {
     const figures = await withCleanUp(options, (run) => fault.mutant.run(run));
-    const broken = judge(fault.acceptance, figures, 'full').filter(({ figure }) => figure === about.breaks);
+    const broken = judge(fault.acceptance, figures, true).filter(({ figure }) => figure === about.breaks);
     const isFoundOut = broken.some(({ holds, measured }) => holds === false && measured !== undefined);
     const measured = figures[about.breaks];
     return { ...about, outcome: isFoundOut ? 'found out' : 'missed', ...(measured === undefined ? {} : { measured }) };

@@ -10,7 +10,7 @@ import { type StandOptions, startStand } from '../stand.js';
 import { accountOf } from '../usage-account.js';
 
 const FLUSHES = 5;
-const BACK_DEADLINE_MS = 20_000;
+const BACK_DEADLINE_MS = 60_000;
 
 const NO_SECOND_SENDING: MutantProgram = {
   role: 'ratelimit',
