@@ -1,17 +1,17 @@
-import type { Acceptance, Figures, Run } from './fault.js';
+import type { Acceptance, Figures } from './fault.js';
 
 export interface Check extends Acceptance {
   measured: number | undefined;
-  /** Undefined where this size of run does not hold it. */
+  /** Undefined where this run does not judge it. */
   holds: boolean | undefined;
 }
 
 /** A figure that is missing is no pass, nor is one that is no number. */
-export function judge(acceptance: readonly Acceptance[], figures: Figures, size: Run['size']): Check[] {
+export function judge(acceptance: readonly Acceptance[], figures: Figures, judgesTimes: boolean): Check[] {
   return acceptance.map((each) => {
     const measured = figures[each.figure];
     const holds = measured !== undefined && measured >= (each.atLeast ?? -Infinity) && measured <= (each.atMost ?? Infinity);
-    return { ...each, measured, holds: each.isTime === true && size === 'small' ? undefined : holds };
+    return { ...each, measured, holds: each.isTime === true && !judgesTimes ? undefined : holds };
   });
 }
 
@@ -22,6 +22,12 @@ export function isHeld(checks: readonly Check[]): boolean {
 export function told({ what, atMost, atLeast, measured }: Check): string {
   const bounds = [atLeast === undefined ? [] : `≥ ${atLeast}`, atMost === undefined ? [] : `≤ ${atMost}`].flat().join(' and ');
   return `${what}: ${measured === undefined ? 'not measured' : shown(measured)} (${bounds})`;
+}
+
+/** With how it went, for the page. */
+export function lineOf(check: Check): string {
+  if (check.holds === undefined) return `- ${told(check)}, not judged`;
+  return `- ${told(check)}${check.holds ? '' : ' – **broken**'}`;
 }
 
 export function shown(value: number): string {

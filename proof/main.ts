@@ -12,6 +12,7 @@ Starts the gateway on real servers, makes a part of it fail, and counts what cal
 with a protection switched off, which must be seen. Writes reports/reliability.json and docs/reliability.md.
 
   --small            minutes instead of an hour: the faults of every change, counts only; writes reports/reliability-small.json
+  --counts           times are taken and not judged: for a machine that is busy with other things
   --only F1,F5       these faults; the figures of the others stay as they are
   --rate 500         requests a second of the probe (200 with --small)
   --seed 1           for what is left to chance
@@ -25,6 +26,7 @@ const say = (line: string): void => console.error(`${new Date().toISOString().sl
 const { values } = parseArgs({
   options: {
     small: { type: 'boolean', default: false },
+    counts: { type: 'boolean', default: false },
     only: { type: 'string' },
     rate: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
@@ -43,15 +45,25 @@ if (unknown.length > 0) {
 }
 const chosen = FAULTS.filter(({ id, isSmall }) => only?.includes(id) ?? (!values.small || isSmall));
 const size = values.small ? 'small' : 'full';
-const options = { size, rate: Number(values.rate ?? (values.small ? 200 : 500)), seed: Number(values.seed), say } as const;
+const ending = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+const options = {
+  size,
+  signal: ending.signal,
+  rate: Number(values.rate ?? (values.small ? 200 : 500)),
+  seed: Number(values.seed),
+  say,
+} as const;
 
 const results: FaultResult[] = [];
 await setup();
 try {
   for (const fault of chosen) {
-    results.push(await runFault(fault, options));
+    const result = await runFault(fault, options);
+    if (ending.signal.aborted) break;
+    results.push(result);
     // After each, so that a run that is ended has written what it has found.
-    await writeResults(root, await resultsOf(root, results, options));
+    await writeResults(root, await resultsOf(root, results, options, FAULTS));
   }
 } finally {
   await teardown();

@@ -85,6 +85,8 @@ function answered({ kind, status, headers, body, sentAtMs, endedAtMs, tookMs }: 
   };
 }
 
+/** Of the wrong answers. */
+const SHOWN = 5;
 const UNAVAILABLE = '503 authorization_unavailable';
 /** What each caller may hear, whatever is broken. */
 const ALLOWED: Record<Caller, readonly string[]> = {
@@ -97,6 +99,7 @@ const ALLOWED: Record<Caller, readonly string[]> = {
 /** Answers that no caller may hear, and strangers that reached the API. */
 export function wrongAnswers(answers: readonly Answered[], cluster: Cluster): number {
   const wrong = answers.filter(({ caller, code, status }) => status !== 0 && !ALLOWED[caller].includes(code));
+  for (const { caller, code } of wrong.slice(0, SHOWN)) console.error(`  ${caller} heard ${code}`);
   return wrong.length + cluster.upstream.received.filter(isStranger).length;
 }
 

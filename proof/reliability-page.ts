@@ -1,6 +1,5 @@
 /** docs/reliability.md as text. */
-import { FAULTS } from './faults/all.js';
-import { shown, told } from './judge.js';
+import { lineOf, shown } from './judge.js';
 import type { Provenance, Results } from './report.js';
 import type { Soak } from './soak/soak-report.js';
 
@@ -22,8 +21,7 @@ export function reliabilityPage(results: Results | undefined, soak: Soak | undef
   return `${[...parts, '## Soak', soak === undefined ? 'No run is on record: `npm run soak` makes one.' : soakOf(soak)].join('\n\n')}\n`;
 }
 
-function faultsOf({ faults }: Results): string[] {
-  const missing = FAULTS.filter(({ id }) => !faults.some((each) => each.id === id));
+function faultsOf({ faults, missing }: Results): string[] {
   return [
     '## Faults',
     `${runsOf(faults.map(({ ran }) => ran))} A fault whose commit is not the one that you run says nothing of yours: run it again.`,
@@ -53,7 +51,7 @@ function rowOf({ id, title, outcome, figures, mutant, ran }: Result): string {
 }
 
 function detailsOf({ id, title, promise, outcome, reason, checks = [], mutant, seed, seconds, ran }: Result): string {
-  const held = checks.map((check) => `- ${told(check)}${check.holds === false ? ' – **broken**' : ''}`);
+  const held = checks.map(lineOf);
   const found = `Mutant: ${mutant.title}: ${mutant.outcome}${foundBy(mutant, checks)}.`;
   const about = `Seed ${seed}, ${ran.rate} requests/s, ${seconds} s, load average ${ran.load}.`;
   const end = reason === undefined ? [] : [`${outcome}: ${reason}`];
@@ -68,8 +66,5 @@ function foundBy({ outcome, breaks, measured, reason }: Result['mutant'], checks
 
 function soakOf({ minutes, ran, outcome, faults, checks }: Soak): string {
   const about = `${minutes} minutes at ${ran.rate} requests/s, with ${faults.length} faults in turn (${[...new Set(faults)].join(', ')}): **${outcome}**.`;
-  return [
-    `${about} ${runsOf([ran])}`,
-    checks.map((check) => `- ${told(check)}${check.holds === false ? ' – **broken**' : ''}`).join('\n'),
-  ].join('\n\n');
+  return [`${about} ${runsOf([ran])}`, checks.map(lineOf).join('\n')].join('\n\n');
 }

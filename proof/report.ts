@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { machineDescription } from '../bench/machine.js';
 import { commit, loadAverage } from '../bench/provenance.js';
+import type { Fault } from './fault.js';
 import { reliabilityPage } from './reliability-page.js';
 import type { FaultResult, RunOptions } from './run-faults.js';
 import type { Soak } from './soak/soak-report.js';
@@ -19,6 +20,8 @@ export interface Provenance {
 export interface Results {
   size: RunOptions['size'];
   faults: (FaultResult & { ran: Provenance })[];
+  /** Those that no run is on record for. */
+  missing: Pick<Fault, 'id' | 'title'>[];
 }
 
 export async function provenance(root: string, rate: number): Promise<Provenance> {
@@ -30,13 +33,19 @@ const fileOf = (root: string, size: RunOptions['size']): string =>
   join(root, 'reports', size === 'full' ? 'reliability.json' : `reliability-${size}.json`);
 
 /** Those of this run, among those of earlier ones for the faults that it did not run. */
-export async function resultsOf(root: string, fresh: readonly FaultResult[], { size, rate }: RunOptions): Promise<Results> {
+export async function resultsOf(
+  root: string,
+  fresh: readonly FaultResult[],
+  { size, rate }: RunOptions,
+  all: readonly Fault[],
+): Promise<Results> {
   const before = await readReport<Results>(fileOf(root, size));
   const ran = await provenance(root, rate);
   const faults = new Map((before?.faults ?? []).map((each) => [each.id, each]));
   const first = fresh.at(-1);
   if (first !== undefined) faults.set(first.id, { ...first, ran });
-  return { size, faults: [...faults.values()].sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1))) };
+  const missing = all.filter(({ id }) => !faults.has(id)).map(({ id, title }) => ({ id, title }));
+  return { size, faults: [...faults.values()].sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1))), missing };
 }
 
 export async function writeResults(root: string, results: Results): Promise<void> {

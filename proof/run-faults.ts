@@ -1,11 +1,16 @@
+import { once } from 'node:events';
 import type { Fault, Figures, Run } from './fault.js';
 import { type Check, isHeld, judge, told } from './judge.js';
 
 export interface RunOptions {
   size: Run['size'];
+  /** False where the machine is busy with other things: then counts alone are judged. */
+  judgesTimes: boolean;
   rate: number;
   seed: number;
   say(line: string): void;
+  /** Ends the run that is under way, with its processes. */
+  signal?: AbortSignal;
 }
 
 export interface FaultResult {
@@ -56,7 +61,7 @@ async function withMutantNotRun(fault: Fault, options: RunOptions): Promise<Part
   const mutant = { ...mutantOf(fault), outcome: 'not run', reason: 'the fault itself did not hold' } as const;
   try {
     const figures = await withCleanUp(options, (run) => fault.run(run));
-    const checks = judge(fault.acceptance, figures, options.size);
+    const checks = judge(fault.acceptance, figures, options.judgesTimes);
     for (const check of checks.filter(({ holds }) => holds === false)) options.say(`${fault.id} is broken: ${told(check)}`);
     return { outcome: isHeld(checks) ? 'held' : 'broken', figures, checks, mutant };
   } catch (error) {
@@ -71,7 +76,7 @@ async function runMutant(fault: Fault, options: RunOptions): Promise<MutantResul
   options.say(`${fault.id} with ${about.title} …`);
   try {
     const figures = await withCleanUp(options, (run) => fault.mutant.run(run));
-    const broken = judge(fault.acceptance, figures, 'full').filter(({ figure }) => figure === about.breaks);
+    const broken = judge(fault.acceptance, figures, true).filter(({ figure }) => figure === about.breaks);
     const isFoundOut = broken.some(({ holds, measured }) => holds === false && measured !== undefined);
     const measured = figures[about.breaks];
     return { ...about, outcome: isFoundOut ? 'found out' : 'missed', ...(measured === undefined ? {} : { measured }) };
@@ -88,8 +93,14 @@ function mutantOf({ mutant: { title, breaks } }: Fault): Pick<MutantResult, 'tit
 async function withCleanUp(options: RunOptions, work: (run: Run) => Promise<Figures>): Promise<Figures> {
   const closers: (() => Promise<unknown>)[] = [];
   try {
-    return await work({ ...options, onEnd: (close) => void closers.push(close) });
+    const working = work({ ...options, onEnd: (close) => void closers.push(close) });
+    return await Promise.race([working, ...(options.signal === undefined ? [] : [ended(options.signal)])]);
   } finally {
     for (const close of closers.reverse()) await close();
   }
+}
+
+async function ended(signal: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, 'abort');
+  throw new Error('the run was ended');
 }

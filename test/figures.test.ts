@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { GOAL_BYTES } from '../bench/key-memory-report.js';
 import { withSection } from '../bench/results-page.js';
+import { pageOf } from '../proof/report.js';
 import { projectPaths } from './architecture/project-files.js';
 import { capacityPage } from './pages/capacity-page.js';
 import { bodyRows, section } from './pages/results.js';
@@ -50,4 +51,8 @@ test('a bench puts its figures in the place of its old ones, and leaves those of
   expect(withSection(page, '# One?\n\nnew\n')).toBe('# One?\n\nnew\n\n# Two?\n\nkept\n');
   expect(withSection(page, '# Three?\n\nnew\n')).toBe(`${page}\n# Three?\n\nnew\n`);
   expect(withSection('', '# One?\n')).toBe('# One?\n');
+});
+
+test('docs/reliability.md says what the reports say, and nothing else', async () => {
+  expect(await read('docs/reliability.md')).toBe(await pageOf(ROOT));
 });

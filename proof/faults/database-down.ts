@@ -5,7 +5,7 @@ import { count, during, isUnlimited, percentiles, wrongAnswers } from '../probe.
 import { type StandOptions, startStand } from '../stand.js';
 import { accountOf } from '../usage-account.js';
 
-const BACK_DEADLINE_MS = 20_000;
+const BACK_DEADLINE_MS = 60_000;
 
 export const databaseDown: Fault = {
   id: 'F5',

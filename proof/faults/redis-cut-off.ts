@@ -14,7 +14,7 @@ import { type StandOptions, startStand } from '../stand.js';
 import { accountOf } from '../usage-account.js';
 
 const PORT = 6379;
-const BACK_DEADLINE_MS = 30_000;
+const BACK_DEADLINE_MS = 60_000;
 
 const ip = (...args: string[]) => promisify(execFile)('ip', args);
 

@@ -5,7 +5,7 @@ import { count, during, isFailed, isUnlimited, percentiles, TIGHT, wrongAnswers 
 import { type StandOptions, startStand } from '../stand.js';
 import { accountOf } from '../usage-account.js';
 
-const BACK_DEADLINE_MS = 20_000;
+const BACK_DEADLINE_MS = 60_000;
 
 export const redisKilled: Fault = {
   id: 'F1',

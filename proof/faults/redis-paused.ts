@@ -9,7 +9,7 @@ import { accountOf } from '../usage-account.js';
 
 const NOTICED_DEADLINE_MS = 6_000;
 const SETTLING_LOOKS = 5;
-const BACK_DEADLINE_MS = 30_000;
+const BACK_DEADLINE_MS = 60_000;
 
 /** Each of these bounds what a silent Redis holds up, and stands in for the others. */
 const NO_BOUND: MutantProgram = {

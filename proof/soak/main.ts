@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setup, teardown } from '@tollgate/testing/global-setup';
-import { isHeld, judge, told } from '../judge.js';
+import { isHeld, judge, lineOf } from '../judge.js';
 import { provenance, writePage } from '../report.js';
 import { SOAK_ACCEPTANCE, type SoakOutcome, soak } from './soak.js';
 import type { Soak } from './soak-report.js';
@@ -17,6 +17,7 @@ after a garbage collection, early and at the end. Writes reports/soak.json and a
   --minutes 30   how long
   --rps 500      requests a second
   --seed 1       for what is left to chance
+  --counts       times are taken and not judged: for a machine that is busy with other things
   --dry          write nothing
   --help         this text`;
 
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '30' },
     rps: { type: 'string', default: '500' },
     seed: { type: 'string', default: '1' },
+    counts: { type: 'boolean', default: false },
     dry: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -53,7 +55,7 @@ try {
   for (const close of closers.reverse()) await close();
   await teardown();
 }
-const checks = judge(SOAK_ACCEPTANCE, outcome.figures, 'full');
+const checks = judge(SOAK_ACCEPTANCE, outcome.figures, !values.counts);
 const report: Soak = {
   minutes,
   ran: await provenance(root, rate),
@@ -61,7 +63,7 @@ const report: Soak = {
   ...outcome,
   checks,
 };
-for (const check of checks) say(`${check.holds === true ? 'held  ' : 'broken'} ${told(check)}`);
+for (const check of checks) say(lineOf(check));
 if (!values.dry) {
   await writeFile(join(root, 'reports', 'soak.json'), `${JSON.stringify(report, undefined, 2)}\n`);
   await writePage(root);

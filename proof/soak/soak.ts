@@ -33,6 +33,8 @@ export interface SoakOutcome {
 }
 
 const TURN = ['F1', 'F5', 'F7'] as const;
+/** The writer's group may have to find itself after Kafka has come back. */
+const REGROUPED_MS = 90_000;
 const CALM_DEADLINE_MS = 120_000;
 
 /** So many minutes of load in which Redis, PostgreSQL and Kafka are killed in turn. */
@@ -70,12 +72,14 @@ export async function soak(run: Run, minutes: number): Promise<SoakOutcome> {
   await probe.stop();
   const { answers } = probe;
   const isKnown = ({ caller }: (typeof answers)[number]) => caller === 'keyed' || caller === 'tight';
+  const refused = answers.filter((answer) => isKnown(answer) && answer.status !== 200 && answer.status !== 429);
+  if (refused.length > 0) run.say(`refused: ${[...new Set(refused.map(({ code }) => code))].join(', ')}`);
   const figures = {
     n: answers.length,
-    ...(await accountOf(cluster, answers)),
+    ...(await accountOf(cluster, answers, REGROUPED_MS)),
     wrong: wrongAnswers(answers, cluster),
     unlimited: count(answers, isUnlimited),
-    refused: count(answers, (answer) => isKnown(answer) && answer.status !== 200 && answer.status !== 429),
+    refused: refused.length,
     faults: faults.length,
     heapGrownMb: grown(early, late, 'heapMb'),
     filesGrown: grown(early, late, 'files'),
