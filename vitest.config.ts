@@ -21,7 +21,13 @@ export default defineConfig({
       {
         extends: true,
         // One gateway at a time, with nothing beside it: Envoy lets a request pass whose limiter is silent for 50 ms.
-        test: { ...shared, name: 'e2e', include: ['{e2e,proof}/**/*.test.ts'], fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: {
+          ...shared,
+          name: 'e2e',
+          include: ['{e2e,proof}/**/*.test.ts'],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
       },
     ],
   },
