@@ -3,10 +3,15 @@ import { column, timeColumn, type View } from './view.js';
 
 export type MigrationRow = { name: string; state: 'applied' | 'pending'; applied_at: string | null };
 
-export function migrationRows({ applied, pending }: MigrationStatus): MigrationRow[] {
+/** `of` follows each name. */
+export function migrationRows({ applied, pending }: MigrationStatus, of = ''): MigrationRow[] {
   return [
-    ...applied.map(({ name, appliedAt }) => ({ name, state: 'applied' as const, applied_at: appliedAt.toISOString() })),
-    ...pending.map((name) => ({ name, state: 'pending' as const, applied_at: null })),
+    ...applied.map(({ name, appliedAt }) => ({
+      name: `${name}${of}`,
+      state: 'applied' as const,
+      applied_at: appliedAt.toISOString(),
+    })),
+    ...pending.map((name) => ({ name: `${name}${of}`, state: 'pending' as const, applied_at: null })),
   ];
 }
 

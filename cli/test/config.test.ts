@@ -33,6 +33,19 @@ test('config render writes usage into a file too where one is named, and nowhere
   expect((await renderHere()).stdout).not.toContain('FileAccessLog');
 });
 
+test('two gateways that are rendered with names of their own make usage events that are told apart', async () => {
+  const nodeOf = async (...words: string[]) => {
+    const { exitCode, stdout } = await renderHere(...words);
+    expect(exitCode).toBe(0);
+    return (parse(stdout) as { node: { id: string } }).node.id;
+  };
+  expect(await nodeOf()).toBe('gateway-1');
+  expect(await nodeOf('--node-id', 'eu-west/gateway-2')).toBe('eu-west/gateway-2');
+  for (const wrong of ['two words', 'a\nb', 'x'.repeat(257)]) {
+    expect(await renderHere('--node-id', wrong)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--node-id') });
+  }
+});
+
 test('config render prints YAML for the addresses that are given', async () => {
   const { exitCode, stdout, stderr } = await render(
     ...['--gateway-port', '18080', '--admin-port', '19901', '--upstream', 'https://api.example.com'],

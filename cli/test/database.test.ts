@@ -131,3 +131,36 @@ test('a database without our tables is told to be migrated, and is', async () =>
     await empty.close();
   }
 });
+
+test('a database of its own for usage is migrated along with the main one, and told apart from it', async () => {
+  const [main, usage] = await Promise.all([freshDatabase({ isMigrated: false }), freshDatabase({ isMigrated: false })]);
+  try {
+    const env = { DATABASE_URL: main.url, USAGE_DATABASE_URL: usage.url };
+    const run = async (...words: string[]) => {
+      const { exitCode, stdout } = await runCli([...words, '-o', 'json'], { env });
+      expect(exitCode).toBe(0);
+      return JSON.parse(stdout) as (typeof SHAPES.migrate)[];
+    };
+    const findings = async () => {
+      const { stdout } = await runCli(['doctor', '-o', 'json'], { env });
+      const all = JSON.parse(stdout) as { check: string; status: string }[];
+      return all.filter(({ check }) => check.startsWith('migrations')).map(({ check, status }) => [check, status]);
+    };
+    expect((await run('migrate', 'status')).every(({ state }) => state === 'pending')).toBe(true);
+    expect(await findings()).toEqual([
+      ['migrations', 'fail'],
+      ['migrations (usage database)', 'fail'],
+    ]);
+    const applied = await run('migrate', 'up');
+    const ofMain = applied.filter(({ name }) => !name.endsWith(' (usage database)')).map(({ name }) => name);
+    expect(applied.map(({ name }) => name)).toEqual([...ofMain, ...ofMain.map((name) => `${name} (usage database)`)]);
+    expect(await cliHere(usage.url).json('migrate', 'up')).toEqual([]);
+    expect(await run('migrate', 'status')).toEqual(applied);
+    expect(await findings()).toEqual([
+      ['migrations', 'ok'],
+      ['migrations (usage database)', 'ok'],
+    ]);
+  } finally {
+    await Promise.all([main.close(), usage.close()]);
+  }
+});

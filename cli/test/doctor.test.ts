@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openFileEventLogWriter } from '@tollgate/event-log/file/file-event-log-writer';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { freshDatabase } from '@tollgate/testing/database';
 import { aTopicName, sharedKafka } from '@tollgate/testing/kafka';
@@ -12,6 +14,7 @@ import { startRedisSentinels } from '@tollgate/testing/redis-sentinel';
 import { until } from '@tollgate/testing/until';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fieldsOf, SHAPES } from './json-shapes.js';
+import { anEvent } from './open-usage.js';
 import { runCli } from './run-cli.js';
 
 type Finding = { check: string; status: 'ok' | 'warn' | 'fail'; detail: string; next_step: string | null };
@@ -176,6 +179,38 @@ test('a Kafka is looked at, and its topics that are missing or on one broker onl
   });
   const gone = await examine({ ...env, KAFKA_BROKERS: '127.0.0.1:1' });
   expect(gone.findings.get('kafka')).toMatchObject({ status: 'fail' });
+});
+
+test('a reconciler that has fallen behind, and replays that nobody stores, are told', async () => {
+  const cwd = await gatewayFolder({});
+  const env = { DATABASE_URL: database.url };
+  expect([...(await examine(env, cwd)).findings.keys()].filter((check) => /^(reconciler|replays)/.test(check))).toEqual([]);
+
+  const log = await openFileEventLogWriter({ folder: join(cwd, '.tollgate', 'replays') });
+  await db.query(
+    `INSERT INTO usage_witness_nodes VALUES ('edge-1', now(), now() - interval '1 minute'),
+       ('edge-2', now(), now() - interval '2 hours'), ('of last year', now(), now() - interval '1 year')`,
+  );
+  const well = (await examine(env, cwd)).findings;
+  expect(well.get('replays')).toMatchObject({ status: 'ok' });
+  expect(well.get('reconciler edge-1')).toMatchObject({ status: 'ok' });
+  expect(well.get('reconciler edge-2')).toMatchObject({ status: 'warn', detail: expect.stringContaining('120 min ago') });
+  expect(well.has('reconciler of last year')).toBe(false);
+
+  await log.append([anEvent(randomUUID())]);
+  await log.close();
+  expect((await examine(env, cwd)).findings.get('replays')).toMatchObject({
+    status: 'ok',
+    detail: expect.stringContaining('wait for the writer'),
+  });
+  const [segment = ''] = (await readdir(join(cwd, '.tollgate', 'replays'))).filter((name) => name.endsWith('.log'));
+  const before = new Date(Date.now() - 5 * 60_000);
+  await utimes(join(cwd, '.tollgate', 'replays', segment), before, before);
+  expect((await examine(env, cwd)).findings.get('replays')).toMatchObject({
+    status: 'warn',
+    next_step: expect.stringContaining('writer'),
+  });
+  await db.query('DELETE FROM usage_witness_nodes');
 });
 
 test('a switched-off trigger of the change feed fails', async () => {

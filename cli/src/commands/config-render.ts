@@ -13,6 +13,8 @@ import { TLS_OPTIONS, tlsArguments } from '../tls-arguments.js';
 
 const ADDRESS = { type: 'string', value: 'ADDR', array: true } satisfies Partial<Option>;
 const MAX_PORT = 65_535;
+/** As much of it as usage events keep. */
+const NODE_ID = /^[\w.:/-]{1,256}$/;
 
 export const configRender: Command = {
   noun: 'config',
@@ -20,6 +22,12 @@ export const configRender: Command = {
   describe: 'Prints the Envoy configuration for these addresses, as YAML. Needs no database.',
   example: 'tollgate config render --gateway-port 8080 --upstream https://api.example.com > envoy.yaml',
   options: {
+    'node-id': {
+      type: 'string',
+      value: 'NAME',
+      describe:
+        "The node's id, a part of each usage event's id: every gateway needs its own, and its reconciler the same; default: gateway-1.",
+    },
     'gateway-port': { type: 'string', value: 'N', describe: 'Where callers connect; default: 8080.' },
     'admin-port': { type: 'string', value: 'N', describe: "Envoy's admin interface, on loopback; default: 9901." },
     'metrics-port': {
@@ -52,6 +60,7 @@ export const configRender: Command = {
     const routes = await routesArgument(args);
     if (upstreamUrl !== undefined && routes !== undefined) throw wrongUse('--upstream and --routes exclude each other.');
     const options: EnvoyConfigOptions = {
+      nodeId: nodeIdArgument(args),
       gateway: gatewayPort === undefined ? undefined : { host: '0.0.0.0', port: gatewayPort },
       admin: adminPort === undefined ? undefined : { host: '127.0.0.1', port: adminPort },
       metrics: metricsPort === undefined ? undefined : { host: '0.0.0.0', port: metricsPort },
@@ -71,6 +80,13 @@ export const configRender: Command = {
     output.text(config);
   },
 };
+
+function nodeIdArgument(args: Arguments): string | undefined {
+  const nodeId = textArgument(args, 'node-id');
+  if (nodeId !== undefined && !NODE_ID.test(nodeId))
+    throw wrongUse(`--node-id takes up to 256 letters, digits and -._:/, not ${quoted(nodeId)}.`);
+  return nodeId;
+}
 
 function portArgument(args: Arguments, name: string): number | undefined {
   const port = wholeNumber(args, name);

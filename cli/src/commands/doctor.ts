@@ -3,11 +3,13 @@ import type { KafkaConnectionSettings } from '@tollgate/service-kit/kafka-settin
 import { Unhappy } from '../cli-error.js';
 import type { Command, Context } from '../command.js';
 import type { CliConfig } from '../config.js';
+import { databasesOf } from '../databases.js';
 import { checkChangeFeed, checkMigrations, checkServer } from '../doctor/check-database.js';
-import { checkEventLog } from '../doctor/check-event-log.js';
+import { checkEventLog, checkReplays } from '../doctor/check-event-log.js';
 import { checkGateway } from '../doctor/check-gateway.js';
 import { checkKafka } from '../doctor/check-kafka.js';
 import { checkRedis } from '../doctor/check-redis.js';
+import { checkWitnesses } from '../doctor/check-witness.js';
 import { type Finding, fail, findingRow, ok, warn } from '../doctor/finding.js';
 import { failureOf } from '../failure.js';
 import { column, type View } from '../view.js';
@@ -38,10 +40,22 @@ async function* examine(context: Context): AsyncGenerator<Finding> {
   if (config.kafka !== undefined) yield* await examineKafka(config.kafka, config.kafkaTopic);
   yield* examineGateway(config);
   if (clock !== undefined) yield clock;
-  const eventLog = await settled('event log', `Look at the folder events in ${config.dataFolder}.`, () =>
-    checkEventLog(config.dataFolder),
+  yield* await examineFileLogs(config);
+  if (clock !== undefined) yield* await examineWitnesses(context);
+}
+
+async function examineFileLogs({ dataFolder }: CliConfig): Promise<Finding[]> {
+  const eventLog = await settled('event log', `Look at the folder events in ${dataFolder}.`, () => checkEventLog(dataFolder));
+  const replays = await settled('replays', `Look at the folder replays in ${dataFolder}.`, () =>
+    checkReplays(dataFolder, Date.now()),
   );
-  if (eventLog !== undefined) yield eventLog;
+  return [eventLog, replays].filter((finding) => finding !== undefined);
+}
+
+async function examineWitnesses(context: Context): Promise<Finding[]> {
+  const nextStep = 'Run tollgate migrate up.';
+  const found = await settled('reconciler', nextStep, async () => checkWitnesses(await context.usageDatabase()));
+  return 'check' in found ? [found] : found;
 }
 
 /** Returns what it found about the clocks, which is told later. */
@@ -63,10 +77,13 @@ async function* examineDatabase(context: Context): AsyncGenerator<Finding, Findi
     return undefined;
   }
   yield found.server;
-  yield await settled('migrations', 'Use the version of Tollgate that migrated this database.', async () => {
-    const { migrationStatus } = await import('@tollgate/postgres/migrate');
-    return checkMigrations(await migrationStatus({ url, folder: context.migrationsFolder }));
-  });
+  for (const { url: each, of } of await databasesOf(context)) {
+    const nextStep = 'Start the database, or use the version of Tollgate that migrated it.';
+    yield await settled(`migrations${of}`, nextStep, async () => {
+      const { migrationStatus } = await import('@tollgate/postgres/migrate');
+      return checkMigrations(await migrationStatus({ url: each, folder: context.migrationsFolder }), of);
+    });
+  }
   yield await settled('change feed', 'Run tollgate migrate up.', async () => checkChangeFeed(await context.database()));
   return found.clock;
 }

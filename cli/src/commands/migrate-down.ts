@@ -6,7 +6,8 @@ import { MIGRATION_VIEW, migrationRows } from '../migration-view.js';
 export const migrateDown: Command = {
   noun: 'migrate',
   verb: 'down',
-  describe: 'Takes the last migrations back, with all that their tables hold. Asks first.',
+  describe:
+    'Takes the last migrations of DATABASE_URL back, with all that their tables hold. Asks first. For a usage database of its own, name that in DATABASE_URL.',
   example: 'tollgate migrate down --count 1 --yes',
   options: { count: { type: 'string', value: 'N', default: '1', describe: 'How many.' } },
   formats: ['table', 'json', 'csv'],

@@ -35,9 +35,10 @@ function clockFinding(skewMs: number): Finding {
   return distance > FAIL_SKEW_MS ? fail('clock', detail, nextStep) : warn('clock', detail, nextStep);
 }
 
-export function checkMigrations({ applied, pending }: MigrationStatus): Finding {
-  if (pending.length === 0) return ok('migrations', `all ${applied.length} applied`);
-  return fail('migrations', `not applied: ${pending.join(', ')}`, 'Run tollgate migrate up.');
+/** `of` parts the database of usage from the main one. */
+export function checkMigrations({ applied, pending }: MigrationStatus, of: string): Finding {
+  if (pending.length === 0) return ok(`migrations${of}`, `all ${applied.length} applied`);
+  return fail(`migrations${of}`, `not applied: ${pending.join(', ')}`, 'Run tollgate migrate up.');
 }
 
 export async function checkChangeFeed(db: Sql): Promise<Finding> {

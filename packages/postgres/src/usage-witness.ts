@@ -198,3 +198,12 @@ function totalsOf(rows: readonly TotalsRow[]): Map<string, EventTotals> {
 function endOf(minute: Date): Date {
   return new Date(minute.getTime() + MINUTE_MS);
 }
+
+/** Up to when each gateway's witness has checked, and how long ago that is by the database's clock. */
+export async function witnessAges(db: Sql): Promise<{ nodeId: string; checkedUntil: Date; ageMs: number }[]> {
+  return db.query(
+    `SELECT node_id AS "nodeId", checked_until AS "checkedUntil", extract(epoch FROM now() - checked_until)::float8 * 1000 AS "ageMs"
+     FROM usage_witness_nodes WHERE checked_until > now() - $1 * interval '1 day' ORDER BY node_id`,
+    [KEPT_DAYS],
+  );
+}
