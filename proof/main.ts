@@ -47,7 +47,9 @@ const chosen = FAULTS.filter(({ id, isSmall }) => only?.includes(id) ?? (!values
 const size = values.small ? 'small' : 'full';
 const ending = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+const judgesTimes = !values.small && !values.counts;
 const options = {
+  judgesTimes,
   size,
   signal: ending.signal,
   rate: Number(values.rate ?? (values.small ? 200 : 500)),
