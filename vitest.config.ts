@@ -12,7 +12,7 @@ export default defineConfig({
           ...shared,
           name: 'parts',
           include: [
-            '{test,protos/test,packages/*/test,*-service/test,usage-processor/test,cli/test,standalone/test}/**/*.test.ts',
+            '{test,deploy/test,protos/test,packages/*/test,*-service/test,usage-processor/test,cli/test,standalone/test}/**/*.test.ts',
           ],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },

@@ -25,6 +25,7 @@ const BLOCK_DEADLINE_MS = 120_000;
 /** Blocks that say of themselves that they are not run. One more is one more that nobody notices when it goes wrong. */
 const NOT_RUN: Readonly<Record<string, number>> = {
   'README.md': 1,
+  'docs/docker-compose.md': 3,
   'docs/migrating-from-envoyproxy-ratelimit.md': 2,
   'docs/operations.md': 1,
   'docs/request-path.md': 1,

@@ -6,5 +6,6 @@ export const BUNDLES = {
   writer: 'usage-processor/src/writer/main.ts',
   reconciler: 'usage-processor/src/reconciler/main.ts',
   standalone: 'standalone/src/main.ts',
+  upstream: 'standalone/src/demo-upstream/main.ts',
   cli: 'cli/src/main.ts',
 };

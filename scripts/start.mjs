@@ -1,4 +1,4 @@
-/** Starts one program: `node scripts/start.mjs standalone|authz|ratelimit|collector|writer|reconciler|cli [arguments]`. */
+/** Starts one program: `node scripts/start.mjs standalone|authz|ratelimit|collector|writer|reconciler|upstream|cli [arguments]`. */
 import { BUNDLES } from './bundles.mjs';
 import { runBuilt } from './run-built.mjs';
 

@@ -13,7 +13,7 @@ import { type Closers, createClosers } from './closers.js';
 import { type ServiceName, type StandaloneConfig, serviceSettings, usageFileIn } from './config.js';
 import { startDatabase } from './database.js';
 import { type Demo, demoIn } from './demo.js';
-import { startDemoUpstream } from './demo-upstream.js';
+import { startDemoUpstream } from './demo-upstream/service.js';
 import { removeGatewayFile, writeGatewayFile } from './gateway-file.js';
 import { prepareKafka } from './kafka.js';
 import { nodeIdOf } from './node-id.js';
@@ -132,9 +132,9 @@ async function takeDataFolder(dataFolder: string, { pid, progress }: StandaloneO
 }
 
 async function startUpstream(closers: Closers): Promise<string> {
-  const upstream = await startDemoUpstream();
+  const upstream = await startDemoUpstream({ kind: 'tcp', host: '127.0.0.1', port: 0 });
   closers.add('demo upstream', () => upstream.close());
-  return upstream.url;
+  return `http://${upstream.address}`;
 }
 
 async function startGateway(

@@ -6,6 +6,7 @@ import { SETTINGS as RECONCILER } from '@tollgate/usage-processor/reconciler/con
 import { SETTINGS as WRITER } from '@tollgate/usage-processor/writer/config';
 import { SETTINGS as CLI } from '../../cli/src/config.js';
 import { SETTINGS as STANDALONE } from '../../standalone/src/config.js';
+import { SETTINGS as UPSTREAM } from '../../standalone/src/demo-upstream/config.js';
 
 /** Each program with the settings that it defines, under the name that one starts it by. */
 const PROGRAMS: readonly (readonly [string, Shape])[] = [
@@ -15,6 +16,7 @@ const PROGRAMS: readonly (readonly [string, Shape])[] = [
   ['writer', WRITER],
   ['reconciler', RECONCILER],
   ['npm start', STANDALONE],
+  ['upstream', UPSTREAM],
   ['tollgate', CLI],
 ];
 

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { formatListenAddress, type ListenAddress } from '@tollgate/service-kit/listen-address';
 
 export interface DemoUpstream {
-  url: string;
+  /** As settings spell it, with the port that was picked. */
+  address: string;
   close(): Promise<void>;
 }
 
@@ -10,7 +13,7 @@ export interface DemoUpstream {
  * The API behind the gateway where the user names none: it answers what reached it, so that a newcomer sees which headers
  * the gateway adds and that the key is not among them. `/status/404` answers with that status.
  */
-export async function startDemoUpstream(): Promise<DemoUpstream> {
+export async function startDemoUpstream(listen: ListenAddress): Promise<DemoUpstream> {
   const server = createServer((request, response) => {
     const path = request.url ?? '/';
     const status = Number(/^\/status\/([2-5]\d\d)\b/.exec(path)?.[1] ?? 200);
@@ -22,13 +25,11 @@ export async function startDemoUpstream(): Promise<DemoUpstream> {
       );
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
+  server.listen(listen.kind === 'unix' ? { path: listen.path } : { host: listen.host, port: listen.port });
+  await once(server, 'listening');
+  const bound = listen.kind === 'unix' ? listen : { ...listen, port: (server.address() as AddressInfo).port };
   return {
-    url: `http://127.0.0.1:${port}`,
+    address: formatListenAddress(bound),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
