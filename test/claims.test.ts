@@ -10,9 +10,9 @@ interface Claim {
   title: string;
 }
 
-/** `[name](../path.test.ts) *title*, *another title*`: each title with the file that is named before it. */
+/** `[name](../path.ts) *title*, *another title*`: each title with the file that is named before it. */
 function claimsOf(text: string): Claim[] {
-  return [...text.matchAll(/\]\(([^)]+\.test\.ts)\)((?:,? ?\*[^*]+\*)+)/g)].flatMap(([, link = '', titles = '']) =>
+  return [...text.matchAll(/\]\(([^)]+\.ts)\)((?:,? ?\*[^*]+\*)+)/g)].flatMap(([, link = '', titles = '']) =>
     [...titles.matchAll(/\*([^*]+)\*/g)].map(([, title = '']) => ({ file: join(dirname(PAGE), link), title })),
   );
 }
