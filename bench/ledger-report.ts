@@ -48,19 +48,24 @@ export function ledgerReport(
       ),
       '- A bare COPY neither recognises duplicates nor counts hours nor moves the offset.',
     ].join('\n'),
-    [
-      '| stored before | events a second | CPU of PostgreSQL, µs an event | CPU of the writer, µs an event |',
-      '|---:|---:|---:|---:|',
-      ...depths.map(
-        ({ stored, rowsPerSecond, serverMicros, clientMicros }) =>
-          `| ${stored.toLocaleString('en')} | ${rowsPerSecond.toFixed(0)} | ${serverMicros.toFixed(1)} | ${clientMicros.toFixed(1)} |`,
-      ),
-    ].join('\n'),
+    depthTable(depths),
     lateTable(late),
     about.map(([name, value]) => `- ${name}: ${value}`).join('\n'),
   ]
     .filter((part) => part !== '')
     .join('\n\n')}\n`;
+}
+
+function depthTable(depths: readonly Depth[]): string {
+  if (depths.length === 0) return '';
+  return [
+    '| stored before | events a second | CPU of PostgreSQL, µs an event | CPU of the writer, µs an event |',
+    '|---:|---:|---:|---:|',
+    ...depths.map(
+      ({ stored, rowsPerSecond, serverMicros, clientMicros }) =>
+        `| ${stored.toLocaleString('en')} | ${rowsPerSecond.toFixed(0)} | ${serverMicros.toFixed(1)} | ${clientMicros.toFixed(1)} |`,
+    ),
+  ].join('\n');
 }
 
 function lateTable(late: readonly Late[]): string {
