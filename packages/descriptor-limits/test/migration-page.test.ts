@@ -7,7 +7,7 @@ import { entriesOf } from './rules-of.js';
 const PAGE = readFileSync(new URL('../../../docs/migrating-from-envoyproxy-ratelimit.md', import.meta.url), 'utf8');
 
 test('the example of the migration page is good, and does what its comments say', () => {
-  const [text = ''] = [...PAGE.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, yaml]) => yaml);
+  const [text = ''] = [...PAGE.matchAll(/^```yaml rules\n([\s\S]*?)^```/gm)].map(([, yaml]) => yaml);
   const read = readRuleSet([{ name: 'example.yaml', text }]);
   if (read.kind === 'refused') throw new Error(read.problems.join('\n'));
   const rules = read.rules.get('shop')?.rules ?? new Map();
