@@ -49,7 +49,7 @@ export function createUnaryClient(address: string, path: string, message: Uint8A
       const calls = perSecond * seconds;
       for (let next = 0; next < calls; ) {
         const dueUntil = Math.min(calls, Math.floor(((performance.now() - startMs) / 1000) * perSecond));
-        for (; next < dueUntil; next++) send(startMs + (next * 1000) / perSecond);
+        for (; next < dueUntil; next++) send(startMs + ((next + 1) * 1000) / perSecond);
         // A timer would come up to two milliseconds late, and with it every call.
         await new Promise((resolve) => setImmediate(resolve));
       }
