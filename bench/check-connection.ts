@@ -1,21 +1,25 @@
 /** One connection of the load generator to authz. */
 import { createConnection } from 'node:net';
 import {
+  DEFAULT_WINDOW_BYTES,
+  ERROR,
+  FLAG,
+  HEAD_BYTES,
+  pingFrame,
+  resetFrame,
+  SETTINGS_ACK,
+  TYPE,
+} from '@tollgate/service-kit/http2/frames';
+import {
   type AnswerKind,
   answerKind,
   callFrames,
   callTemplate,
-  cancelFrame,
-  FLAG,
   type Frame,
   firstHeaders,
   frameReader,
-  HEAD_BYTES,
   nextHeaders,
   OPENING,
-  pongFrame,
-  SETTINGS_ACK,
-  TYPE,
 } from './check-frames.js';
 
 export interface CheckConnection {
@@ -39,9 +43,6 @@ interface Message {
   bytes: Buffer;
 }
 
-/** The window that HTTP/2 gives to a connection until the server says more. */
-const FIRST_WINDOW_BYTES = 65_535;
-
 export interface CheckConnectionOptions {
   /** Of authz's unix socket. */
   socketPath: string;
@@ -59,7 +60,7 @@ export async function openCheckConnection(options: CheckConnectionOptions): Prom
   const calls = new Map<number, Call>();
   /** Messages for which the server has given no window yet. Their headers have gone, as Envoy does it. */
   let held: Message[] = [];
-  let windowBytes = FIRST_WINDOW_BYTES;
+  let windowBytes = DEFAULT_WINDOW_BYTES;
   let out: Buffer[] = [OPENING];
   let lastStream = -1;
   const first = callTemplate(firstHeaders(), message, keyOfMessage);
@@ -87,7 +88,7 @@ export async function openCheckConnection(options: CheckConnectionOptions): Prom
     const call = calls.get(stream);
     if (type === TYPE.data && call !== undefined) call.kind = answerKind(payload);
     else if (type === TYPE.settings && (flags & FLAG.ack) === 0) out.push(SETTINGS_ACK);
-    else if (type === TYPE.ping && (flags & FLAG.ack) === 0) out.push(pongFrame(payload));
+    else if (type === TYPE.ping && (flags & FLAG.ack) === 0) out.push(pingFrame(payload, true));
     else if (type === TYPE.windowUpdate && stream === 0) release(payload.readUInt32BE(0));
     else if (type === TYPE.goaway) end();
     const isEnd = type === TYPE.reset || ((type === TYPE.data || type === TYPE.headers) && (flags & FLAG.endStream) !== 0);
@@ -137,7 +138,7 @@ export async function openCheckConnection(options: CheckConnectionOptions): Prom
       for (const [stream, { dueMs }] of calls) {
         if (dueMs >= beforeMs) break;
         calls.delete(stream);
-        out.push(cancelFrame(stream));
+        out.push(resetFrame(stream, ERROR.cancel));
         given++;
       }
       return given;

@@ -3,6 +3,18 @@
  * library would cost as much CPU as the service that it is to overload; this one writes and reads frames.
  */
 
+import {
+  DEFAULT_WINDOW_BYTES,
+  FLAG,
+  frame,
+  HEAD_BYTES,
+  MAX_WINDOW_BYTES,
+  PREFACE,
+  settingsFrame,
+  TYPE,
+  windowUpdateFrame,
+} from '@tollgate/service-kit/http2/frames';
+
 export interface Frame {
   type: number;
   flags: number;
@@ -13,17 +25,9 @@ export interface Frame {
 /** What came back: `accepted` is a decision for or against the caller, `shed` an `error_response`. */
 export type AnswerKind = 'accepted' | 'shed' | 'other';
 
-export const TYPE = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7, windowUpdate: 8 } as const;
-export const FLAG = { ack: 1, endStream: 1, endHeaders: 4 } as const;
-export const HEAD_BYTES = 9;
-const STREAM_AT = 5;
 /** Begins a connection; with a window in which every answer has room. */
-export const OPENING = Buffer.concat([
-  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
-  frame(TYPE.settings, 0, 0, Buffer.alloc(0)),
-  frame(TYPE.windowUpdate, 0, 0, uint32(2 ** 31 - 1 - 65_535)),
-]);
-export const SETTINGS_ACK = frame(TYPE.settings, FLAG.ack, 0, Buffer.alloc(0));
+export const OPENING = Buffer.concat([PREFACE, settingsFrame([]), windowUpdateFrame(0, MAX_WINDOW_BYTES - DEFAULT_WINDOW_BYTES)]);
+const STREAM_AT = 5;
 
 const PATH = '/envoy.service.auth.v3.Authorization/Check';
 const REQUEST_ID = '3d0a3b2e-5d3f-4f5e-9a51-2f1f4d7e8a10';
@@ -31,7 +35,6 @@ const REQUEST_ID = '3d0a3b2e-5d3f-4f5e-9a51-2f1f4d7e8a10';
 const METHOD_POST = 0x83;
 const SCHEME_HTTP = 0x86;
 const NAME = { authority: 1, path: 4, contentType: 31 } as const;
-const CANCEL = 8;
 
 /** Headers of the first call of a connection: what is put into the table of HPACK, from which the others take it. */
 export function firstHeaders(): Buffer {
@@ -78,14 +81,6 @@ export function callFrames({ bytes, headersBytes, keyAt }: CallTemplate, stream:
   return frames;
 }
 
-export function cancelFrame(stream: number): Buffer {
-  return frame(TYPE.reset, 0, stream, uint32(CANCEL));
-}
-
-export function pongFrame(payload: Buffer): Buffer {
-  return frame(TYPE.ping, FLAG.ack, 0, payload);
-}
-
 /** Takes pieces of a stream of bytes and hands on each frame when it is whole. */
 export function frameReader(onFrame: (frame: Frame) => void): (piece: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
@@ -111,15 +106,6 @@ export function answerKind(payload: Buffer): AnswerKind {
   const message = payload.subarray(5);
   const at = message[0] === 0x0a ? 2 + (message[1] ?? 0) : 0;
   return KINDS[message[at] ?? 0] ?? 'other';
-}
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(stream, STREAM_AT);
-  return Buffer.concat([head, payload]);
 }
 
 /** "Literal with incremental indexing"; a name is an entry of the static table, or a text. */
