@@ -4,36 +4,29 @@
  * query of `usage show` is asked again and again; a request is seen when the answer counts so many as ended up to it.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '@tollgate/embedded/embedded-postgres';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
-import { createKafkaTopics } from '@tollgate/event-log/kafka/kafka-topics';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { migrateUp } from '@tollgate/postgres/migrate';
 import { usageReport } from '@tollgate/postgres/usage-report';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
-import { startKafka } from '@tollgate/testing/kafka';
-import { until } from '@tollgate/testing/until';
 import { openAccessLogStream } from '../usage-processor/test/collector/access-log-client.js';
 import { aMessage, anEntry } from '../usage-processor/test/collector/an-entry.js';
 import { freshnessReport } from './freshness-report.js';
+import { inKafkaWorld, KAFKA_VERSION, type KafkaWorld } from './kafka-world.js';
+import { ORGANIZATIONS } from './made-events.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
-import { type Closers, startService } from './world.js';
+import type { Closers } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const TOPIC = 'usage-events';
 /** As Envoy flushes its access log. */
 const FLUSH_MS = 200;
 /** The first seconds of a pipeline are not its everyday. */
 const WARM_UP_MS = 10_000;
 const LAST_DEADLINE_MS = 60_000;
-const ORGANIZATIONS = Array.from({ length: 50 }, () => randomUUID());
 /** Those that are asked about, in different partitions. */
 const WATCHED = ORGANIZATIONS.slice(0, 5);
 
@@ -43,13 +36,14 @@ const { values } = parseArgs({
 const rate = Number(values.rate);
 const lengthMs = Number(values.seconds) * 1000;
 
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
-process.env['TEST_RUN_FOLDER'] = folder;
-const closers: Closers = [];
 const loadBefore = loadAverage();
-try {
+const report = await inKafkaWorld({ root: ROOT, profileFolder: undefined }, measure);
+console.info(`\n${report}`);
+await writeSection(join(ROOT, 'bench', 'results.md'), report);
+process.exit();
+
+async function measure(world: KafkaWorld): Promise<string> {
+  const { folder, closers } = world;
   const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
   closers.push(() => postgres.close());
   await migrateUp({ url: postgres.url, folder: join(ROOT, 'migrations') });
@@ -62,12 +56,15 @@ try {
     onError: (error) => console.error(error),
   });
   closers.push(() => db.close());
-  const collectorAddress = await startPipeline(postgres.url);
+  const settings = { KAFKA_TOPIC: await world.makeTopic(), DATABASE_URL: postgres.url, LOG_LEVEL: 'info' };
+  await world.startService('writer', settings);
+  const { address } = await world.startService('collector', settings);
+  if (!('unix' in address)) throw new Error('the collector listens elsewhere');
 
-  const ended = sendEntries(collectorAddress);
+  const ended = sendEntries(`unix:${address.unix}`, closers);
   const { latenciesMs, questionsMs, unseen } = await watch(db, ended);
-  const report = freshnessReport({ latenciesMs, questionsMs, unseen, sent: ended.sent() }, [
-    ...(await provenance(ROOT, `Node.js ${process.version}, PostgreSQL ${postgres.version}, Kafka 4.4.0`, 'freshness')),
+  return freshnessReport({ latenciesMs, questionsMs, unseen, sent: ended.sent() }, [
+    ...(await provenance(ROOT, `Node.js ${process.version}, PostgreSQL ${postgres.version}, ${KAFKA_VERSION}`, 'freshness')),
     [
       'load',
       `${rate} requests a second of ${ORGANIZATIONS.length} organizations for ${values.seconds} s, after ${WARM_UP_MS / 1000} s that do not count`,
@@ -75,31 +72,6 @@ try {
     ['settings', 'those that the services have by default; Kafka has one broker'],
     ['load average before', loadBefore],
   ]);
-  console.info(`\n${report}`);
-  await writeSection(join(ROOT, 'bench', 'results.md'), report);
-} finally {
-  for (const close of closers.reverse()) await close();
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
-process.exit();
-
-async function startPipeline(databaseUrl: string): Promise<string> {
-  const kafka = await startKafka();
-  closers.push(() => kafka.close());
-  const topics = { partitions: 12, replicationFactor: 1, retentionMs: 86_400_000 };
-  const both = [TOPIC, `${TOPIC}-dead-letter`];
-  await until(async () => (await createKafkaTopics(kafka, both, topics)) && true, 60_000, 'the topics');
-  const settings = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: databaseUrl, LOG_LEVEL: 'info' };
-  const service = (name: string) =>
-    startService({ folder, root: ROOT, transport: 'unix', profileFolder: undefined }, closers, name, {
-      ...settings,
-      DATA_DIR: join(folder, `${name}-data`),
-    });
-  await service('writer');
-  const { address } = await service('collector');
-  if (!('unix' in address)) throw new Error('the collector listens elsewhere');
-  return `unix:${address.unix}`;
 }
 
 interface Ended {
@@ -110,7 +82,7 @@ interface Ended {
 }
 
 /** Requests end one after the other at the rate; every 200 ms those that have ended are told. */
-function sendEntries(address: string): Ended {
+function sendEntries(address: string, closers: Closers): Ended {
   const stream = openAccessLogStream(address);
   const ends = new Map<string, number[]>(ORGANIZATIONS.map((id) => [id, []]));
   const startMs = performance.now();
