@@ -1,5 +1,5 @@
+import { withDeadline } from '@tollgate/service-kit/deadline';
 import type { Kafka } from 'kafkajs';
-import { within } from './deadline.js';
 import { explained } from './explain-failure.js';
 import { type KafkaConnection, openKafka } from './kafka-client.js';
 import { openMetadataConnection } from './topic-metadata.js';
@@ -69,11 +69,11 @@ function majority(replicationFactor: number): number {
 /** What there is of these topics. Throws where Kafka does not answer within seconds. */
 export async function readKafkaTopics(connection: KafkaConnection, topics: readonly string[]): Promise<TopicState[]> {
   const kafka = openKafka(connection, DEADLINE_MS);
-  const metadata = await explaining(within(openMetadataConnection(kafka), DEADLINE_MS, 'reaching Kafka'));
+  const metadata = await explaining(withDeadline(openMetadataConnection(kafka), DEADLINE_MS, 'reaching Kafka'));
   try {
     const states: TopicState[] = [];
     for (const topic of topics) {
-      const facts = await explaining(within(metadata.ask(topic), DEADLINE_MS, 'asking Kafka about a topic'));
+      const facts = await explaining(withDeadline(metadata.ask(topic), DEADLINE_MS, 'asking Kafka about a topic'));
       const partitions = facts?.partitions ?? [];
       states.push({
         topic,
@@ -104,8 +104,8 @@ async function readMinInSync(connection: KafkaConnection, topic: string): Promis
 async function withAdmin<Answer>(connection: KafkaConnection, ask: (admin: ReturnType<Kafka['admin']>) => Promise<Answer>) {
   const admin = openKafka(connection, DEADLINE_MS).admin();
   try {
-    await explaining(within(admin.connect(), DEADLINE_MS, 'reaching Kafka'));
-    return await explaining(within(ask(admin), DEADLINE_MS, 'asking Kafka'));
+    await explaining(withDeadline(admin.connect(), DEADLINE_MS, 'reaching Kafka'));
+    return await explaining(withDeadline(ask(admin), DEADLINE_MS, 'asking Kafka'));
   } finally {
     await admin.disconnect().catch(() => {});
   }

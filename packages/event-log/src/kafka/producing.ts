@@ -1,5 +1,5 @@
+import { withDeadline } from '@tollgate/service-kit/deadline';
 import kafkajs, { type Kafka, type Message, type Producer } from 'kafkajs';
-import { within } from './deadline.js';
 import { explained } from './explain-failure.js';
 import { FEW_RETRIES } from './kafka-client.js';
 import { rememberingPartitioner } from './partitioner.js';
@@ -35,7 +35,7 @@ export function createProducing(kafka: Kafka, topic: string, deadlineMs: number)
     const dropped = current;
     current = undefined;
     const gone = dropped?.then((producer) => producer.disconnect()) ?? Promise.resolve();
-    await within(gone, DISCONNECT_DEADLINE_MS, 'leaving Kafka').catch(() => {});
+    await withDeadline(gone, DISCONNECT_DEADLINE_MS, 'leaving Kafka').catch(() => {});
   };
   const send = async (messages: Message[]) => {
     current ??= open();
@@ -46,7 +46,7 @@ export function createProducing(kafka: Kafka, topic: string, deadlineMs: number)
   return {
     send: async (messages) => {
       try {
-        await within(send(messages), deadlineMs, 'an append to Kafka');
+        await withDeadline(send(messages), deadlineMs, 'an append to Kafka');
       } catch (error) {
         void drop();
         throw explained(error);

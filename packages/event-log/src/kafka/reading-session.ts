@@ -1,7 +1,7 @@
+import { withDeadline } from '@tollgate/service-kit/deadline';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { takePlaces } from './assignment.js';
 import { createBatchStoring } from './batch-storing.js';
-import { within } from './deadline.js';
 import { FEW_RETRIES } from './kafka-client.js';
 import { requireInRange, TopicMadeAnew } from './range.js';
 import type { ReaderSettings, ReadingNeeds } from './reading-needs.js';
@@ -42,9 +42,9 @@ export async function readForAWhile(needs: ReadingNeeds): Promise<void> {
     ending.forget();
     if (!closing.aborted) places.replace(undefined);
     await member.idle();
-    if (closing.aborted) await within(member.tellKafka(), LEAVE_DEADLINE_MS, 'telling Kafka').catch(() => {});
+    if (closing.aborted) await withDeadline(member.tellKafka(), LEAVE_DEADLINE_MS, 'telling Kafka').catch(() => {});
     member.leave();
-    await within(consumer.disconnect(), LEAVE_DEADLINE_MS, 'leaving the group').catch(() => {});
+    await withDeadline(consumer.disconnect(), LEAVE_DEADLINE_MS, 'leaving the group').catch(() => {});
   }
 }
 

@@ -1,5 +1,5 @@
+import { withDeadline } from '@tollgate/service-kit/deadline';
 import type { Admin, Kafka } from 'kafkajs';
-import { within } from './deadline.js';
 import { type MetadataConnection, openMetadataConnection, type TopicFacts } from './topic-metadata.js';
 
 export interface PartitionRange {
@@ -33,7 +33,7 @@ export function createTopicQuestions(kafka: Kafka, topic: string, deadlineMs: nu
     },
     (opened) => opened.disconnect(),
   );
-  const inTime = <Answer>(answer: Promise<Answer>) => within(answer, deadlineMs, 'asking Kafka about the topic');
+  const inTime = <Answer>(answer: Promise<Answer>) => withDeadline(answer, deadlineMs, 'asking Kafka about the topic');
 
   return {
     facts: async () => {
@@ -57,7 +57,7 @@ function connected<Connection>(open: () => Promise<Connection>, close: (connecti
   const drop = async (dropped: Promise<Connection> | undefined) => {
     if (current === dropped) current = undefined;
     const closed = dropped?.then(close) ?? Promise.resolve();
-    await within(closed, CLOSE_DEADLINE_MS, 'closing a connection').catch(() => {});
+    await withDeadline(closed, CLOSE_DEADLINE_MS, 'closing a connection').catch(() => {});
   };
   return {
     use: async <Answer>(ask: (connection: Connection) => Promise<Answer>): Promise<Answer> => {
