@@ -6,12 +6,12 @@ import { until } from '@tollgate/testing/until';
 import { createLimitClient } from '../../bench/limit-client.js';
 import type { Instance } from '../../e2e/cluster.js';
 import { PROJECT } from '../../e2e/gateway.js';
+import { countedFigures } from '../common-figures.js';
 import type { Fault, Figures, Run } from '../fault.js';
 import { metricOf } from '../instance-figures.js';
 import type { MutantProgram } from '../mutants.js';
-import { count, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 const PER_HOUR = 10;
 const GOOD = `domain: proof\ndescriptors: [ { key: client, rate_limit: { unit: hour, requests_per_unit: ${PER_HOUR} } } ]\n`;
@@ -83,11 +83,7 @@ async function writeBadRules(run: Run, options: StandOptions = {}): Promise<Figu
   await probe.stop();
   const { answers } = probe;
   return {
-    n: answers.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...(await countedFigures(cluster, answers)),
     refusals: refused,
     changed: asked - denied,
     unnamed,

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { PROJECT } from '../../e2e/gateway.js';
+import { countedFigures, excessOf } from '../common-figures.js';
 import { type Fault, type Figures, type Run, sized } from '../fault.js';
 import type { MutantProgram } from '../mutants.js';
-import { count, isFailed, isUnlimited, percentiles, TIGHT, wrongAnswers } from '../probe.js';
+import { count, percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 const CLOCK_OF_THE_SERVICE: MutantProgram = {
   role: 'ratelimit',
@@ -60,19 +60,15 @@ async function shiftClocks(run: Run, options: StandOptions = {}): Promise<Figure
   const tight = answers.filter(({ caller }) => caller === 'tight');
   const seconds = (Math.max(...tight.map(({ endedAtMs }) => endedAtMs)) - (tight[0]?.sentAtMs ?? 0)) / 1000;
   const passed = count(tight, ({ status, isLimited, isDegraded }) => status === 200 && isLimited && !isDegraded);
-  const account = await accountOf(cluster, answers);
+  const counted = await countedFigures(cluster, answers);
   const [row] = await cluster.db.query<{ misplaced: number }>(
     'SELECT count(*)::int AS misplaced FROM usage_events WHERE time NOT BETWEEN $1 AND now()',
     [new Date(fromMs)],
   );
   return {
-    n: answers.length,
-    ...account,
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...counted,
     asked: tight.length,
-    excess: Math.max(0, passed - TIGHT.burst - Math.ceil((seconds * TIGHT.perMinute) / 60)),
+    excess: excessOf(passed, seconds),
     ...(row && { misplaced: row.misplaced }),
     ...percentiles(answers),
   };

@@ -6,12 +6,13 @@ import { getuid } from 'node:process';
 import { promisify } from 'node:util';
 import { until } from '@tollgate/testing/until';
 import type { Instance } from '../../e2e/cluster.js';
+import { countedFigures } from '../common-figures.js';
 import type { Fault, Figures, Run } from '../fault.js';
 import { metricOf } from '../instance-figures.js';
 import type { MutantProgram } from '../mutants.js';
-import { count, during, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { during, percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf, isBilled } from '../usage-account.js';
+import { isBilled } from '../usage-account.js';
 
 const DISK = '2m';
 const FULL_DEADLINE_MS = 120_000;
@@ -83,14 +84,10 @@ async function fillDisk(run: Run, options: StandOptions = {}): Promise<Figures> 
   await until(isStoredAgain, BACK_DEADLINE_MS, 'rows of what came last');
   await probe.stop();
   const { answers } = probe;
-  const account = await accountOf(cluster, answers);
+  const counted = await countedFigures(cluster, answers);
   const [letters] = await cluster.db.query<{ n: number }>('SELECT count(*)::int AS n FROM usage_dead_letters');
   return {
-    n: answers.length,
-    ...account,
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...counted,
     full,
     ...(letters && { deadLetters: letters.n }),
     ...percentiles(during(answers, goneMs, backMs)),

@@ -1,11 +1,12 @@
 import { until } from '@tollgate/testing/until';
 import type { Instance } from '../../e2e/cluster.js';
+import { countedFigures } from '../common-figures.js';
 import { type Fault, type Figures, type Run, sized } from '../fault.js';
 import { metricOf, residentMb } from '../instance-figures.js';
 import type { MutantProgram } from '../mutants.js';
-import { count, during, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { during, percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf, isBilled } from '../usage-account.js';
+import { isBilled } from '../usage-account.js';
 
 const DRAINED_DEADLINE_MS = 120_000;
 
@@ -78,11 +79,7 @@ async function killKafka(run: Run, options: StandOptions = {}): Promise<Figures>
   await probe.stop();
   const { answers } = probe;
   return {
-    n: answers.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...(await countedFigures(cluster, answers)),
     spooled: await spooledSoFar(),
     collectorMb,
     drainedTimes: (waiting * 1000) / drainMs / run.rate,

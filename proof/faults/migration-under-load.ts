@@ -5,10 +5,10 @@ import { migrateDown, migrateUp } from '@tollgate/postgres/migrate';
 import { MIGRATIONS_FOLDER } from '@tollgate/testing/migrations-folder';
 import pg from 'pg';
 import { sendSteadily } from '../../e2e/steady-load.js';
+import { countedFigures } from '../common-figures.js';
 import type { Fault, Figures, Run } from '../fault.js';
-import { count, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { percentiles } from '../probe.js';
 import { startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 /** An expansion that both versions of the services can live with, on the table that every look-up reads. */
 const UP = 'ALTER TABLE api_keys ADD COLUMN proof_note text;\n';
@@ -81,11 +81,8 @@ async function migrate(run: Run, apply: Migrate): Promise<Figures> {
   await probe.stop();
   const { answers } = probe;
   return {
+    ...(await countedFigures(cluster, answers)),
     n: answers.length + cold.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
     migrations,
     cold: cold.length,
     coldFailed: cold.filter(({ status }) => status !== 200).length,

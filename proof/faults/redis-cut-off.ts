@@ -7,14 +7,13 @@ import { startBackgroundProcess, stopInSteps } from '@tollgate/embedded/backgrou
 import { redisCommandAt } from '@tollgate/testing/redis-command';
 import { needRunVariable, newRunFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
+import { countedFigures, excessIn, untilRedisDecides } from '../common-figures.js';
 import { boundOf, lookAtTimes } from '../envoy-times.js';
 import { type Fault, type Figures, type Run, sized } from '../fault.js';
-import { count, during, isFailed, isUnlimited, percentiles, TIGHT, wrongAnswers } from '../probe.js';
+import { count, during, percentiles, TIGHT } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 const PORT = 6379;
-const BACK_DEADLINE_MS = 60_000;
 
 const ip = (...args: string[]) => promisify(execFile)('ip', args);
 
@@ -69,23 +68,15 @@ async function cutOff(run: Run, options: StandOptions = {}): Promise<Figures> {
     await mend();
     const backMs = Date.now();
     degraded[name] = count(during(probe.answers, fromMs, backMs), ({ isDegraded }) => isDegraded);
-    const isByRedis = () => probe.answers.findLast(({ isLimited, isDegraded }) => isLimited && !isDegraded);
-    await until(() => (isByRedis()?.sentAtMs ?? 0) > backMs, BACK_DEADLINE_MS, 'a decision by Redis');
-    recoveryMs = Math.max(recoveryMs, Date.now() - backMs);
+    recoveryMs = Math.max(recoveryMs, await untilRedisDecides(probe, backMs));
     await probe.seconds(2);
   }
   await probe.stop();
   const { answers } = probe;
-  const passed = count(answers, ({ caller, status }) => caller === 'tight' && status === 200);
-  const seconds = (Math.max(...answers.slice(-100).map(({ endedAtMs }) => endedAtMs)) - (answers[0]?.sentAtMs ?? 0)) / 1000;
   return {
-    n: answers.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...(await countedFigures(cluster, answers)),
     ...degraded,
-    excess: Math.max(0, passed - TIGHT.burst - Math.ceil((seconds * TIGHT.perMinute) / 60)),
+    excess: excessIn(answers),
     ...percentiles(during(answers, beganMs, Date.now())),
     decisionP999Ms: Math.max(...bounds),
     recoveryMs,

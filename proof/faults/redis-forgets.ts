@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { redisCommand } from '@tollgate/testing/redis-command';
-import { until } from '@tollgate/testing/until';
 import { PROJECT } from '../../e2e/gateway.js';
+import { countedFigures, untilRedisDecides } from '../common-figures.js';
 import { type Fault, type Figures, type Run, sized } from '../fault.js';
 import type { MutantProgram } from '../mutants.js';
-import { count, during, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { count, during, percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 const FLUSHES = 5;
 const BACK_DEADLINE_MS = 30_000;
@@ -74,20 +73,11 @@ async function hurtRedis(run: Run, options: StandOptions = {}): Promise<Figures>
   const connects = ((await connections()) - before - 2) / cluster.ratelimit.length / seconds;
   await tell('REPLICAOF', 'NO', 'ONE');
   const backMs = Date.now();
-  const isByRedis = () => probe.answers.findLast(({ isLimited, isDegraded }) => isLimited && !isDegraded);
-  const isBack = until(() => (isByRedis()?.sentAtMs ?? 0) > backMs, BACK_DEADLINE_MS, 'a decision by Redis');
-  const recoveryMs = await isBack.then(
-    () => Date.now() - backMs,
-    () => undefined,
-  );
+  const recoveryMs = await untilRedisDecides(probe, backMs, BACK_DEADLINE_MS).catch(() => undefined);
   await probe.stop();
   const { answers } = probe;
   return {
-    n: answers.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...(await countedFigures(cluster, answers)),
     flushes: FLUSHES,
     degradedByFlush: count(during(answers, beganMs, replicaMs), ({ isDegraded }) => isDegraded),
     degraded: count(during(answers, replicaMs, backMs), ({ isDegraded }) => isDegraded),

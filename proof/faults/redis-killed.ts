@@ -1,11 +1,8 @@
-import { until } from '@tollgate/testing/until';
+import { countedFigures, excessIn, untilRedisDecides } from '../common-figures.js';
 import { boundOf, lookAtTimes } from '../envoy-times.js';
 import { type Fault, type Figures, type Run, sized } from '../fault.js';
-import { count, during, isFailed, isUnlimited, percentiles, TIGHT, wrongAnswers } from '../probe.js';
+import { count, during, percentiles, TIGHT } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
-
-const BACK_DEADLINE_MS = 60_000;
 
 export const redisKilled: Fault = {
   id: 'F1',
@@ -42,22 +39,14 @@ async function killRedis(run: Run, options: StandOptions = {}): Promise<Figures>
   const after = await look();
   await redis.start();
   const backMs = Date.now();
-  const isByRedis = () => probe.answers.findLast(({ isLimited, isDegraded }) => isLimited && !isDegraded);
-  await until(() => (isByRedis()?.sentAtMs ?? 0) > backMs, BACK_DEADLINE_MS, 'a decision by Redis');
-  const recoveryMs = Date.now() - backMs;
+  const recoveryMs = await untilRedisDecides(probe, backMs);
   await probe.seconds(2);
   await probe.stop();
   const { answers } = probe;
-  const passed = count(answers, ({ caller, status }) => caller === 'tight' && status === 200);
-  const seconds = (Math.max(...answers.slice(-100).map(({ endedAtMs }) => endedAtMs)) - (answers[0]?.sentAtMs ?? 0)) / 1000;
   return {
-    n: answers.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...(await countedFigures(cluster, answers)),
     degraded: count(during(answers, beganMs, backMs), ({ isDegraded }) => isDegraded),
-    excess: Math.max(0, passed - TIGHT.burst - Math.ceil((seconds * TIGHT.perMinute) / 60)),
+    excess: excessIn(answers),
     ...percentiles(during(answers, goneMs, backMs)),
     decisionP99Ms: boundOf(before, after, 0.99),
     recoveryMs,

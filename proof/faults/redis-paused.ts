@@ -1,15 +1,14 @@
 import { until } from '@tollgate/testing/until';
+import { countedFigures, untilRedisDecides } from '../common-figures.js';
 import { boundOf, lookAtTimes } from '../envoy-times.js';
 import { type Fault, type Figures, type Run, sized } from '../fault.js';
 import { observedAbove, residentMb, sumOf } from '../instance-figures.js';
 import type { MutantProgram } from '../mutants.js';
-import { count, during, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { count, during, percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 const NOTICED_DEADLINE_MS = 6_000;
 const SETTLING_LOOKS = 5;
-const BACK_DEADLINE_MS = 60_000;
 
 /** Each of these bounds what a silent Redis holds up, and stands in for the others. */
 const NO_BOUND: MutantProgram = {
@@ -79,17 +78,11 @@ async function pauseRedis(run: Run, options: StandOptions = {}): Promise<Figures
   const [after, memoryAfter] = [await look(), await residentMb(ratelimit)];
   redis.resume();
   const backMs = Date.now();
-  const isByRedis = () => probe.answers.findLast(({ isLimited, isDegraded }) => isLimited && !isDegraded);
-  await until(() => (isByRedis()?.sentAtMs ?? 0) > backMs, BACK_DEADLINE_MS, 'a decision by Redis');
-  const recoveryMs = Date.now() - backMs;
+  const recoveryMs = await untilRedisDecides(probe, backMs);
   await probe.stop();
   const { answers } = probe;
   return {
-    n: answers.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...(await countedFigures(cluster, answers)),
     degraded: count(during(answers, beganMs, backMs), ({ isDegraded }) => isDegraded),
     waitedPercent: (100 * waited) / Math.max(1, decided),
     grownMb: memoryAfter - memoryBefore,

@@ -1,9 +1,9 @@
 import { startSlowProxy } from '@tollgate/testing/slow-proxy';
+import { countedFigures } from '../common-figures.js';
 import { boundOf, lookAtTimes } from '../envoy-times.js';
 import { type Fault, type Figures, type Run, sized } from '../fault.js';
-import { count, during, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { count, during, percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 const SLOWER_MS = [5, 20, 100];
 
@@ -53,11 +53,7 @@ async function slowRedis(run: Run, options: StandOptions = {}): Promise<Figures>
   await probe.stop();
   const { answers } = probe;
   return {
-    n: answers.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...(await countedFigures(cluster, answers)),
     ...shares,
     ...percentiles(during(answers, beganMs, Date.now())),
     decisionP999Ms: Math.max(...worst),

@@ -1,9 +1,9 @@
 import type { Instance } from '../../e2e/cluster.js';
+import { countedFigures } from '../common-figures.js';
 import { type Fault, type Figures, type Run, sized } from '../fault.js';
 import type { MutantProgram } from '../mutants.js';
-import { count, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 const NO_DRAIN: MutantProgram = {
   role: 'ratelimit',
@@ -60,11 +60,7 @@ async function restartAll(run: Run, options: StandOptions = {}): Promise<Figures
   await probe.stop();
   const { answers } = probe;
   return {
-    n: answers.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    failed: count(answers, isFailed),
-    unlimited: count(answers, isUnlimited),
+    ...(await countedFigures(cluster, answers)),
     restarts: exits.length,
     uncleanExits: exits.filter(({ code }) => code !== 0).length,
     exitMs: Math.max(...exits.map(({ tookMs }) => tookMs)),
