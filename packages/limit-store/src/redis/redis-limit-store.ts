@@ -1,3 +1,4 @@
+import { nextTick } from 'node:process';
 import type { RedisServer } from '@tollgate/service-kit/redis-settings';
 import { checkTakeRequest } from '../check-take-request.js';
 import type { PartedLimitStore } from '../degrading-limit-store.js';
@@ -8,7 +9,7 @@ import { resultFrom, scriptArguments, stateKey, TAKE_SCRIPT, TAKE_SCRIPT_SHA } f
 
 /** Redis 6.2 or later, with `maxmemory-policy noeviction`: one server, the master that Sentinels name, or a cluster. */
 export interface RedisLimitStoreOptions extends RedisServer {
-  /** From call to answer; default 8. Well below the 50 ms that Envoy waits for us. */
+  /** From when a call leaves to its answer; default 8. Well below the 50 ms that Envoy waits for us. */
   deadlineMs?: number;
   /** Calls that one server has not answered yet, the late ones too; beyond it a call is refused at once. Default 1,000. */
   maxInFlight?: number;
@@ -37,13 +38,22 @@ export function createRedisLimitStore(options: RedisLimitStoreOptions): PartedLi
     lane.inFlight++;
     return new Promise<T>((resolve, reject) => {
       let isLate = false;
+      let leftMs = Number.POSITIVE_INFINITY;
+      nextTick(() => {
+        leftMs = performance.now(); // with the others of its turn: see gatherWrites
+      });
       const expire = (): void => {
         isLate = true;
         reject(new StoreUnavailable(`no answer within ${deadlineMs} ms`));
       };
-      // Answers that came while this process was busy lie in the socket, which the event loop reads between a timer and an
-      // immediate: without that, a pause of our own would look like a slow store.
-      const timer = setTimeout(() => setImmediate(expire), deadlineMs);
+      // A pause of our own must not look like a slow store. One before the call left gives it its whole time from then on;
+      // after it, the answer lies in the socket, which the event loop reads between a timer and an immediate.
+      const look = (): void => {
+        const restMs = leftMs + deadlineMs - performance.now();
+        if (restMs >= 1) timer = setTimeout(look, restMs);
+        else setImmediate(expire);
+      };
+      let timer = setTimeout(look, deadlineMs);
       const answered = (value: T): void => {
         lane.inFlight--;
         clearTimeout(timer);

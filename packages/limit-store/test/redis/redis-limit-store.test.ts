@@ -125,15 +125,29 @@ test('a connection that stays silent is replaced', async () => {
   await until(() => store.ping().then(() => true));
 });
 
-test('a pause of our own process is not held against Redis', async () => {
-  const store = await connectedStore({ url: shared.url, deadlineMs: 20 });
+test('a pause of our own process is not held against Redis, neither before a call leaves nor after', async () => {
+  const redis = await ownRedis();
+  const store = await connectedStore({ url: redis.url, deadlineMs: 100 });
   const take = taker(store, [rate(1, 100)]);
   await until(() => take(1)); // has loaded the script
-  const pending = take(1);
-  const endMs = performance.now() + 300;
-  while (performance.now() < endMs);
-  expect((await pending).isAllowed).toBe(true);
+
+  redis.pause();
+  const beforeItLeaves = take(1);
+  pause(300);
+  setTimeout(() => setTimeout(() => redis.resume(), 5));
+  expect((await beforeItLeaves).isAllowed).toBe(true);
+
+  const afterwards = take(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  pause(300);
+  expect((await afterwards).isAllowed).toBe(true);
 });
+
+/** As a long turn of the event loop, or a garbage collection. */
+function pause(ms: number): void {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+}
 
 test('a closed store leaves no call hanging, and takes no more', async () => {
   const redis = await ownRedis();
