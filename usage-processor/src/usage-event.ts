@@ -1,6 +1,6 @@
 import type { Environment } from '@tollgate/domain/api-key';
 import { type Answer, isBillable, originOf } from '@tollgate/domain/billable';
-import { eventId, isoMicros, MAX_UNITS, type UsageEvent } from '@tollgate/domain/usage-event';
+import { eventId, isoMicros, type LimitWindow, MAX_UNITS, type UsageEvent } from '@tollgate/domain/usage-event';
 import { isUuid } from '@tollgate/domain/uuid';
 
 /** What a gateway tells of a request when its stream has ended, freed of the protocol that it was told in. */
@@ -50,6 +50,8 @@ export const UNITS_NAMESPACE = 'tollgate';
 const MAX_PATH_BYTES = 512;
 const MAX_NAME_BYTES = 256;
 const MAX_METHOD_BYTES = 64;
+/** Nearly every text here, and a byte a character. */
+const PRINTABLE_ASCII = /^[ -~]*$/;
 const MAX_STATUS = 999;
 const MAX_DURATION_MS = 1e12;
 /** The first microsecond whose year has five digits. */
@@ -70,7 +72,8 @@ export function usageEventFrom(request: EndedRequest, settings: UsageEventSettin
     return { kind: 'refused', reason: 'no-start-time' };
   }
   const units = unitsOf(request);
-  const answer: Answer = { ...request, environment: identity.environment };
+  const { upstreamAnswered, cutByUpstream, statusCode, grpcStatus } = request;
+  const answer: Answer = { environment: identity.environment, upstreamAnswered, cutByUpstream, statusCode, grpcStatus };
   const event: UsageEvent = {
     v: 1,
     event_id: eventId(request.nodeId, request.streamId, startMicros),
@@ -90,8 +93,9 @@ export function usageEventFrom(request: EndedRequest, settings: UsageEventSettin
     units: units ?? 1,
     origin: originOf(answer),
     node_id: cutToBytes(request.nodeId, MAX_NAME_BYTES),
-    ...shadowLimited(request),
   };
+  const shadowLimit = shadowLimitOf(request);
+  if (shadowLimit !== undefined) event.shadow_limited = shadowLimit;
   const isUnlimited = request.metadata[LIMITER_NAMESPACE]?.['decision'] === undefined;
   return { kind: 'event', event, hasBadUnits: units === undefined, isUnlimited };
 }
@@ -112,10 +116,9 @@ function identityOf({ metadata }: EndedRequest, namespaces: readonly string[]): 
 }
 
 /** The limiter let the request pass only because the limit that it exceeded is in shadow mode. */
-function shadowLimited({ metadata }: EndedRequest): Pick<UsageEvent, 'shadow_limited'> {
+function shadowLimitOf({ metadata }: EndedRequest): LimitWindow | undefined {
   const { decision, limit } = metadata[LIMITER_NAMESPACE] ?? {};
-  if (decision !== 'shadow' || (limit !== 'minute' && limit !== 'day' && limit !== 'month')) return {};
-  return { shadow_limited: limit };
+  return decision === 'shadow' && (limit === 'minute' || limit === 'day' || limit === 'month') ? limit : undefined;
 }
 
 /** What the upstream said that the request was worth, 1 where it said nothing, undefined where it said nonsense. */
@@ -143,6 +146,7 @@ function withoutQuery(path: string): string {
 
 /** At most `maxBytes` of UTF-8 and no half character; free of what PostgreSQL's text cannot hold. */
 function cutToBytes(text: string, maxBytes: number): string {
+  if (text.length <= maxBytes && PRINTABLE_ASCII.test(text)) return text;
   // No character takes less than a byte, so that a text of megabytes is not encoded to keep its beginning.
   const storable = text.slice(0, maxBytes).replaceAll('\0', '\uFFFD').toWellFormed();
   if (Buffer.byteLength(storable) <= maxBytes) return storable;
