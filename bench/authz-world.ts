@@ -12,7 +12,8 @@ import { envoyDescriptors, envoyMethod } from '@tollgate/testing/envoy-protos';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
 import { type CheckDriver, startCheckDriver } from './check-load.js';
-import { type Closers, type StartedService, startService } from './world.js';
+import type { Closers } from './run-folder.js';
+import { type StartedService, startService } from './world.js';
 
 export interface AuthzWorldOptions {
   folder: string;

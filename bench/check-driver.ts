@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { type CheckConnection, openCheckConnection } from './check-connection.js';
 import type { AnswerKind } from './check-frames.js';
 import type { DriverOptions, LoadOrder, LoadReport } from './check-load.js';
+import { percentile } from './statistics.js';
 
 const TICK_MS = 1;
 /** For the answers to what was sent last. */
@@ -119,8 +120,7 @@ function finished(cpu: NodeJS.CpuUsage, seconds: number): LoadReport {
 
 function percentiles(values: readonly number[]): [p50: number, p99: number] {
   const sorted = Float64Array.from(values).sort();
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
-  return [at(0.5), at(0.99)];
+  return [percentile(sorted, 0.5), percentile(sorted, 0.99)];
 }
 
 for (let place = 0; place < options.connections; place++) await connect(place);

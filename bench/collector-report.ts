@@ -1,5 +1,6 @@
+import { shownSpread, spreadOf } from './statistics.js';
+
 /** From what was measured to a page that a person can read. */
-import { spreadOf } from './report.js';
 
 export const GOAL_MICROS = 40;
 
@@ -41,9 +42,9 @@ export function collectorReport(
 
 function row(pace: string, rounds: readonly CollectorRound[]): string {
   const cells = [
-    cell(rounds.map(({ collectorMicros }) => collectorMicros)),
-    cell(rounds.map(({ kafkaMicros }) => kafkaMicros)),
-    cell(
+    shownSpread(rounds.map(({ collectorMicros }) => collectorMicros)),
+    shownSpread(rounds.map(({ kafkaMicros }) => kafkaMicros)),
+    shownSpread(
       rounds.map(({ perSecond }) => perSecond),
       0,
     ),
@@ -53,9 +54,4 @@ function row(pace: string, rounds: readonly CollectorRound[]): string {
 
 function micros(rounds: readonly CollectorRound[]): string {
   return spreadOf(rounds.map(({ collectorMicros }) => collectorMicros)).median.toFixed(1);
-}
-
-function cell(values: readonly number[], digits = 1): string {
-  const { median, min, max } = spreadOf(values);
-  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
 }

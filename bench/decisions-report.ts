@@ -1,5 +1,5 @@
 import { sum } from './machine.js';
-import { spreadOf } from './report.js';
+import { shownSpread } from './statistics.js';
 
 /** One round of one question. */
 export interface Answered {
@@ -43,25 +43,20 @@ function row(rounds: readonly Answered[]): string {
     rounds.map(({ redisMicros }) => redisMicros),
     rounds.map(bothOf),
     rounds.map(({ perSecond }) => perSecond),
-  ].map((values, i) => spread(values, i === 3 ? 0 : 1));
+  ].map((values, i) => shownSpread(values, i === 3 ? 0 : 1));
   return `| ${[rounds[0]?.describe ?? '', ...cells].join(' | ')} |`;
 }
 
 /** Round by round, so that what disturbs the machine disturbs both. */
 function ratio(ours: readonly Answered[], theirs: readonly Answered[]): string {
   const ratios = (part: (round: Answered) => number) => ours.map((round, i) => part(round) / part(theirs[i] ?? round));
-  const limiters = spread(
+  const limiters = shownSpread(
     ratios(({ limiterMicros }) => limiterMicros),
     2,
   );
-  return `- **${ours[0]?.describe}: ${limiters} of envoyproxy/ratelimit's**, with Redis ${spread(ratios(bothOf), 2)} (goal: 1.0)`;
+  return `- **${ours[0]?.describe}: ${limiters} of envoyproxy/ratelimit's**, with Redis ${shownSpread(ratios(bothOf), 2)} (goal: 1.0)`;
 }
 
 function bothOf({ limiterMicros, redisMicros }: Answered): number {
   return limiterMicros + redisMicros;
-}
-
-function spread(values: readonly number[], digits: number): string {
-  const { median, min, max } = spreadOf(values);
-  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
 }

@@ -19,7 +19,8 @@ import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
 import { asked, decisionsConfig, type Organizations, type Question } from './decisions-config.js';
 import { upstreamConfig } from './envoy-alone.js';
-import { type Closers, STORE_TIMEOUT, startProgram, startService } from './world.js';
+import type { Closers } from './run-folder.js';
+import { STORE_TIMEOUT, startProgram, startService } from './world.js';
 
 export interface DecisionsWorld {
   questions: readonly (Question & { url: string; limiterPid: number })[];

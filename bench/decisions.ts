@@ -3,14 +3,11 @@
  * [--rounds 5] [--seconds 4]`, with RATELIMIT_PEER naming the server of envoyproxy/ratelimit, as
  * `go install github.com/envoyproxy/ratelimit/src/service_cmd@latest` builds it. What counts is CPU time per request.
  */
+
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { decisionInMemory } from './decision-in-memory.js';
 import { type Answered, decisionsReport } from './decisions-report.js';
 import { type DecisionsWorld, startDecisionsWorld } from './decisions-world.js';
@@ -18,6 +15,7 @@ import { findWrk, runLoad } from './load.js';
 import { cpuNanosOf } from './machine.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
+import { inRunFolder } from './run-folder.js';
 import { STORE_TIMEOUT } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -33,13 +31,10 @@ const peer = process.env['RATELIMIT_PEER'];
 if (peer === undefined) console.info('RATELIMIT_PEER names no server of envoyproxy/ratelimit: only ours is measured.');
 
 const wrk = await findWrk();
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
 const loadBefore = loadAverage();
-let world: DecisionsWorld | undefined;
-try {
-  world = await startDecisionsWorld({ folder, root: ROOT, peer });
+await inRunFolder(async (folder, closers) => {
+  const world = await startDecisionsWorld({ folder, root: ROOT, peer });
+  closers.push(() => world.close());
   const answered = await measure(world);
   const report = decisionsReport(answered, await decisionInMemory(), [
     ...(await provenance(ROOT, world.versions, 'decisions')),
@@ -50,11 +45,7 @@ try {
   ]);
   console.info(`\n${report}`);
   if (peer !== undefined) await writeSection(join(ROOT, 'bench', 'results.md'), report);
-} finally {
-  await world?.close();
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
+});
 process.exit();
 
 /** Of the module that Go built the program from. */
@@ -82,7 +73,13 @@ async function ask(
   forSeconds: number,
 ): Promise<Answered> {
   const before = await readings(running, question);
-  const load = await runLoad(wrk, { url: question.url, connections: CONNECTIONS, seconds: forSeconds, headers: {}, folder });
+  const load = await runLoad(wrk, {
+    url: question.url,
+    connections: CONNECTIONS,
+    seconds: forSeconds,
+    headers: {},
+    folder: running.folder,
+  });
   const after = await readings(running, question);
   if (load.failures.length > 0) throw new Error(`${question.name}: ${load.failures.join(', ')}`);
   const requests = after.decided - before.decided;

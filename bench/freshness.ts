@@ -19,7 +19,7 @@ import { inKafkaWorld, KAFKA_VERSION, type KafkaWorld } from './kafka-world.js';
 import { ORGANIZATIONS } from './made-events.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
-import type { Closers } from './world.js';
+import type { Closers } from './run-folder.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** As Envoy flushes its access log. */

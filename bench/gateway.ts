@@ -2,19 +2,18 @@
  * What does the gateway cost beside Envoy alone? Both get the same requests, in turns, for several rounds in one run;
  * what counts is the CPU time of each process, so that what else the machine does matters little.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { findWrk } from './load.js';
 import { sum } from './machine.js';
 import { loadAverage, provenance } from './provenance.js';
 import { reportOf } from './report.js';
 import { writeSection } from './results-page.js';
 import { type LoadSettings, type Round, runRound, type Variant } from './rounds.js';
+import { inRunFolder } from './run-folder.js';
 import { STORE_TIMEOUT, startWorld, type World } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -42,25 +41,17 @@ const seconds = Number(args.seconds);
 const upstream = args.upstream === 'envoy' ? 'envoy' : 'node';
 
 const wrk = await findWrk();
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
 const profileFolder = args.profile === undefined ? undefined : resolve(args.profile);
 if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true });
-
-let world: World | undefined;
-try {
-  world = await startWorld({ folder, root: ROOT, transport: args.tcp ? 'tcp' : 'unix', upstream, profileFolder });
+await inRunFolder(async (folder, closers) => {
+  const world = await startWorld({ folder, root: ROOT, transport: args.tcp ? 'tcp' : 'unix', upstream, profileFolder });
+  closers.push(() => world.close());
   const report = await measure(world);
   console.info(`\n${report}`);
   if (profileFolder !== undefined) console.info(`Profiling costs CPU too: not written to bench/results.md.`);
   else if (args.tcp || upstream !== 'node') console.info('Not the ordinary run: not written to bench/results.md.');
   else await writeSection(RESULTS, report);
-} finally {
-  await world?.close();
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
+});
 process.exit();
 
 async function measure(running: World): Promise<string> {

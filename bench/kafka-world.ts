@@ -1,17 +1,15 @@
 /** A Kafka of a bench's own, and built services of usage beside it, each in a process of its own. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { createKafkaTopics, usageTopics } from '@tollgate/event-log/kafka/kafka-topics';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { type KafkaServer, startKafka } from '@tollgate/testing/kafka';
 import { until } from '@tollgate/testing/until';
-import { type Closers, type StartedService, startService } from './world.js';
+import { type Closers, closeAll, inRunFolder } from './run-folder.js';
+import { type StartedService, startService } from './world.js';
 
 const TOPIC_SETTINGS = { partitions: 12, replicationFactor: 1, retentionMs: 86_400_000 };
 const DEADLINE_MS = 60_000;
@@ -39,26 +37,18 @@ export async function inKafkaWorld<Result>(
   options: { root: string; profileFolder: string | undefined },
   run: (world: KafkaWorld) => Promise<Result>,
 ): Promise<Result> {
-  await removeDeadRuns();
-  const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-  await claimFolder(folder, process.pid);
-  process.env['TEST_RUN_FOLDER'] = folder;
-  const closers: Closers = [];
-  try {
+  return inRunFolder(async (folder, closers) => {
+    process.env['TEST_RUN_FOLDER'] = folder;
     const kafka = await startKafka();
     closers.push(() => kafka.close());
-    return await run({
+    return run({
       folder,
       kafka,
       closers,
       makeTopic: () => makeTopic(kafka),
       startService: serviceStarter(options, folder, kafka, closers),
     });
-  } finally {
-    await closeAll(closers);
-    await endRecordedOrphans(folder);
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function makeTopic(kafka: KafkaServer): Promise<string> {
@@ -88,10 +78,6 @@ function serviceStarter(
     const service = await startService({ ...options, folder, transport: 'unix' }, closers, name, env);
     return { ...service, metric: (start) => metricOf(service, start), close };
   };
-}
-
-async function closeAll(closers: Closers): Promise<void> {
-  for (const close of closers.reverse().splice(0)) await close();
 }
 
 async function metricOf({ adminAddress }: StartedService, start: string): Promise<number> {

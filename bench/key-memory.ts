@@ -1,32 +1,31 @@
 /**
- * What does a cached key take? The cache of authz is filled with records as the database hands them out, each with its encoded
- * answer, in a process that does nothing else. Memory is counted after a collection of garbage.
+ * What does a cached key take, and what does it cost to look one up? The cache of authz is filled with records as the database hands
+ * them out, each with its encoded answer, in a process that does nothing else. Memory is counted after a collection of garbage.
  */
-import { hash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { allowedResponse } from '@tollgate/authz-service/grpc/check-response';
-import { createRecordCache } from '@tollgate/cache/record-cache';
+import { createRecordCache, type RecordCache } from '@tollgate/cache/record-cache';
 import { hashApiKey } from '@tollgate/domain/api-key';
 import type { KeyRecord } from '@tollgate/domain/judge-key';
 import { startPostgres } from '@tollgate/embedded/embedded-postgres';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { findKeysByHash } from '@tollgate/postgres/api-keys';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { importApiKeys } from '@tollgate/postgres/import-api-keys';
 import { migrateUp } from '@tollgate/postgres/migrate';
 import { createOrganization } from '@tollgate/postgres/organizations';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
+import { type KeyLookUps, keyHash, keyLookUpsReport, lookUp } from './key-look-ups.js';
 import { type KeyMemory, keyMemoryReport } from './key-memory-report.js';
 import { provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
+import { inRunFolder } from './run-folder.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const SIZES = [100_000, 1_000_000];
+const SIZES = [1_000, 10_000, 100_000, 1_000_000];
+/** Fewer take less than what else happens in the process. */
+const FEWEST_WEIGHED = 100_000;
 /** Rows of the database that are read again and again: each reading makes records of its own. */
 const STORED_KEYS = 500;
 const ORGANIZATIONS = 100;
@@ -39,10 +38,7 @@ const caches: unknown[] = [];
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
-try {
+await inRunFolder(async (folder) => {
   const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
   await migrateUp({ url: postgres.url, folder: join(ROOT, 'migrations') });
   const db = openDatabase({
@@ -55,21 +51,25 @@ try {
   });
   const hashes = await storeKeys(db);
   const measured: KeyMemory[] = [];
-  for (const keys of SIZES) measured.push(await fill(db, hashes, keys));
+  const lookUps: KeyLookUps[] = [];
+  for (const keys of SIZES) {
+    const { memory, cache } = await fill(db, hashes, keys);
+    if (keys >= FEWEST_WEIGHED) measured.push(memory);
+    lookUps.push(lookUp(cache, keys, NOW_MS));
+  }
   await db.close();
   await postgres.close();
   const versions = `Node.js ${process.version}, PostgreSQL ${postgres.version}`;
-  const report = keyMemoryReport(
-    measured,
-    { scopes: SCOPES.length, organizations: ORGANIZATIONS },
-    await provenance(ROOT, versions, 'key-memory'),
-  );
-  console.info(`\n${report}`);
-  await writeSection(join(ROOT, 'bench', 'results.md'), report);
-} finally {
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
+  const about = await provenance(ROOT, versions, 'key-memory');
+  const reports = [
+    keyMemoryReport(measured, { scopes: SCOPES.length, organizations: ORGANIZATIONS }, about),
+    keyLookUpsReport(lookUps, about),
+  ];
+  for (const report of reports) {
+    console.info(`\n${report}`);
+    await writeSection(join(ROOT, 'bench', 'results.md'), report);
+  }
+});
 process.exit();
 
 async function storeKeys(db: Database): Promise<string[]> {
@@ -87,8 +87,12 @@ async function storeKeys(db: Database): Promise<string[]> {
 }
 
 /** Throws where the cache does not hold every key that it was to hold. */
-async function fill(db: Database, hashes: readonly string[], keys: number): Promise<KeyMemory> {
-  const before = memory();
+async function fill(
+  db: Database,
+  hashes: readonly string[],
+  keys: number,
+): Promise<{ memory: KeyMemory; cache: RecordCache<KeyRecord> }> {
+  const before = memoryInUse();
   let batch: readonly KeyRecord[] = [];
   let next = 0;
   const cache = createRecordCache<KeyRecord>({
@@ -106,21 +110,17 @@ async function fill(db: Database, hashes: readonly string[], keys: number): Prom
     }
   }
   batch = [];
-  const after = memory();
+  const after = memoryInUse();
   let held = 0;
   for (let i = 0; i < keys; i++) if (cache.get(keyHash(i), NOW_MS) !== undefined) held++;
   if (held !== keys || cache.size() !== keys) throw new Error(`${held} of ${keys} keys are held`);
   const each = { heapBytes: (after.heap - before.heap) / keys, residentBytes: (after.resident - before.resident) / keys };
   console.info(`${keys} keys: ${each.heapBytes.toFixed(0)} bytes each`);
-  return { keys, answerBytes, ...each };
-}
-
-function keyHash(i: number): string {
-  return hash('sha256', String(i), 'hex');
+  return { memory: { keys, answerBytes, ...each }, cache };
 }
 
 /** What is in use, inside and outside of V8's heap, and what the system has given. */
-function memory(): { heap: number; resident: number } {
+function memoryInUse(): { heap: number; resident: number } {
   collectGarbage();
   collectGarbage();
   const { heapUsed, external, rss } = process.memoryUsage();

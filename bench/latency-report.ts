@@ -1,5 +1,6 @@
 import type { Timing } from './fixed-rate.js';
 import type { ServiceLatency } from './service-latency.js';
+import { percentile } from './statistics.js';
 
 /** One run against one of both. */
 export interface Latencies {
@@ -28,7 +29,7 @@ export function latencyReport(
       '|---:|---|---:|---:|---:|---:|---:|---:|',
       ...rates.flatMap((rate) => rowsOf(runs.filter(({ perSecond }) => perSecond === rate))),
     ].join('\n'),
-    'authz and ratelimit asked directly at 1,000 calls a second, from when each call was due:',
+    'authz and ratelimit asked directly at 1,000 calls a second, and beside them a service that does nothing, from when each call was due:',
     [
       `| service | calls | errors | ${NAMES} |`,
       '|---|---:|---:|---:|---:|---:|---:|',
@@ -70,10 +71,6 @@ function countsOf(runs: readonly Latencies[]): [sent: number, failed: number] {
 
 const at = (sorted: readonly number[]): string[] => SHARES.map((share) => shown(percentile(sorted, share)));
 const shown = (ms: number): string => ms.toFixed(2);
-
-function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
 
 function cells(...values: readonly (string | number)[]): string {
   return `| ${values.join(' | ')} |`;

@@ -2,18 +2,17 @@
  * How much later do answers come than from Envoy alone? `npm run bench -- latency [--rounds 3] [--seconds 10]`: requests at a fixed
  * rate, to both in turns, each sent when it is due. And how late are authz and ratelimit themselves, asked directly?
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
+import { startBareService } from './bare-service.js';
 import { watchMachine } from './disturbance.js';
 import { atFixedRate, type Timing } from './fixed-rate.js';
 import { type Latencies, latencyReport } from './latency-report.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
+import { inRunFolder } from './run-folder.js';
 import { askServices } from './service-latency.js';
 import { startWorld, type World } from './world.js';
 
@@ -29,15 +28,13 @@ const { values: args } = parseArgs({
 const rounds = Number(args.rounds);
 const seconds = Number(args.seconds);
 
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
 const loadBefore = loadAverage();
-let world: World | undefined;
-try {
-  world = await startWorld({ folder, root: ROOT, transport: 'unix', upstream: 'node', profileFolder: undefined });
+await inRunFolder(async (folder, closers) => {
+  const world = await startWorld({ folder, root: ROOT, transport: 'unix', upstream: 'node', profileFolder: undefined });
+  closers.push(() => world.close());
   const latencies = await measure(world);
-  const services = await askServices(world, { perSecond: 1_000, seconds: seconds * rounds });
+  const bare = await startBareService(folder, closers, ROOT);
+  const services = await askServices(world, bare, { perSecond: 1_000, seconds, rounds });
   const report = latencyReport(latencies, services, [
     ...(await provenance(ROOT, world.versions, 'latency')),
     [
@@ -49,11 +46,7 @@ try {
   ]);
   console.info(`\n${report}`);
   await writeSection(join(ROOT, 'bench', 'results.md'), report);
-} finally {
-  await world?.close();
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
+});
 process.exit();
 
 async function measure(running: World): Promise<Latencies[]> {

@@ -1,6 +1,7 @@
 /** From what was measured to a page that a person can read. */
+
 import type { Late } from './late-usage.js';
-import { spreadOf } from './report.js';
+import { shownSpread } from './statistics.js';
 
 export type Way = 'bare COPY' | 'storeUsage';
 
@@ -73,16 +74,16 @@ function lateTable(late: readonly Late[]): string {
   return [
     `| 5,000 late events in one batch, their days compressed | ms (goal: ${GOAL_LATE_MS.toLocaleString('en')}) |`,
     '|---|---:|',
-    ...late.map(({ what, tookMs }) => `| ${what} | ${spread(tookMs)} |`),
+    ...late.map(({ what, tookMs }) => `| ${what} | ${shownSpread(tookMs)} |`),
   ].join('\n');
 }
 
 function row(way: Way, batch: number, stretches: readonly Stretch[]): string {
   const mine = stretches.filter((stretch) => stretch.way === way && stretch.batch === batch);
   const cells = [
-    spread(mine.map(({ rowsPerSecond }) => rowsPerSecond)),
-    spread(mine.map(({ serverMicros }) => serverMicros)),
-    spread(mine.map(({ clientMicros }) => clientMicros)),
+    shownSpread(mine.map(({ rowsPerSecond }) => rowsPerSecond)),
+    shownSpread(mine.map(({ serverMicros }) => serverMicros)),
+    shownSpread(mine.map(({ clientMicros }) => clientMicros)),
   ];
   return `| ${[way, batch, ...cells].join(' | ')} |`;
 }
@@ -91,14 +92,8 @@ function row(way: Way, batch: number, stretches: readonly Stretch[]): string {
 function ratio(stretches: readonly Stretch[], batch: number): string {
   const of = (way: Way) => stretches.filter((stretch) => stretch.way === way && stretch.batch === batch);
   const bare = of('bare COPY');
-  const { median, min, max } = spreadOf(
+  return shownSpread(
     of('storeUsage').map(({ rowsPerSecond }, i) => rowsPerSecond / (bare[i]?.rowsPerSecond ?? 0)),
+    2,
   );
-  return `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`;
-}
-
-function spread(values: readonly number[]): string {
-  const { median, min, max } = spreadOf(values);
-  const digits = median < 20 ? 1 : 0;
-  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
 }

@@ -3,17 +3,14 @@
  * ways take turns in one run, on a PostgreSQL that forces every commit to disk: one of its own, or `--database URL`, which may
  * have TimescaleDB. There the price of late events in compressed days is measured too.
  */
+
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { UsageEvent } from '@tollgate/domain/usage-event';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
 import { storeUsage } from '@tollgate/postgres/usage-store';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { openBareCopy } from './bare-copy.js';
 import { lateUsage } from './late-usage.js';
 import { openLedgerDatabase } from './ledger-database.js';
@@ -22,6 +19,7 @@ import { familyNanosOf } from './machine.js';
 import { newEvents, ORGANIZATIONS } from './made-events.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
+import { inRunFolder } from './run-folder.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BATCHES = [1_000, 5_000];
@@ -41,11 +39,8 @@ const { values: args } = parseArgs({
 const rounds = Number(args.rounds);
 const deepest = Number(args.stored);
 
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
 const loadBefore = loadAverage();
-try {
+await inRunFolder(async (folder) => {
   const server = await openLedgerDatabase({ folder, migrations: join(ROOT, 'migrations'), serverUrl: args.database });
   const db = openDatabase({
     url: server.url,
@@ -69,10 +64,7 @@ try {
   await server.close();
   console.info(`\n${report}`);
   await writeSection(join(ROOT, 'bench', 'results.md'), report);
-} finally {
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
+});
 process.exit();
 
 async function compare(db: Database, url: string, serverPid: number): Promise<Stretch[]> {

@@ -2,14 +2,11 @@
  * What does authz do with more calls than it can serve? Its peak is measured first, then calls come at once, twice and three
  * times that rate, whatever comes back: nobody waits for an answer before the next call, so nothing is left out.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { renderEnvoyConfig } from '@tollgate/envoy-config/render-envoy-config';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { parse } from 'yaml';
 import { type AuthzWorld, startAuthzWorld } from './authz-world.js';
 import type { LoadOrder } from './check-load.js';
@@ -17,6 +14,7 @@ import { familyNanosOf } from './machine.js';
 import { type OverloadRound, overloadReport } from './overload-report.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
+import { inRunFolder } from './run-folder.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RESULTS = join(ROOT, 'bench', 'results.md');
@@ -35,24 +33,17 @@ const { values: args } = parseArgs({
 const seconds = Number(args.seconds);
 const profileFolder = args.profile === undefined ? undefined : resolve(args.profile);
 
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
-let world: AuthzWorld | undefined;
-try {
+await inRunFolder(async (folder, closers) => {
   const loadBefore = loadAverage();
-  world = await startAuthzWorld({
+  const world = await startAuthzWorld({
     ...{ folder, root: ROOT, keys: KEYS, connections: CONNECTIONS, giveUpMs: GIVE_UP_MS, profileFolder },
   });
+  closers.push(() => world.close());
   const report = await measure(world, loadBefore);
   console.info(`\n${report}`);
   if (profileFolder === undefined) await writeSection(RESULTS, report);
   else console.info('Profiling costs CPU too: not written to bench/results.md.');
-} finally {
-  await world?.close();
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
+});
 process.exit();
 
 async function measure(running: AuthzWorld, loadBefore: string): Promise<string> {

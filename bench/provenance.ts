@@ -28,7 +28,8 @@ export function loadAverage(): string {
 export async function commit(root: string): Promise<string> {
   const git = async (...command: string[]) => (await promisify(execFile)('git', command, { cwd: root })).stdout.trim();
   try {
-    const isChanged = (await git('status', '--porcelain', '--untracked-files=no')) !== '';
+    // What other benches have just written is no change of what is measured.
+    const isChanged = (await git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!bench/results.md')) !== '';
     return `${await git('rev-parse', '--short', 'HEAD')}${isChanged ? ' with changes' : ''}`;
   } catch {
     return 'unknown';

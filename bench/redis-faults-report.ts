@@ -1,7 +1,10 @@
 import type { Asked } from './limit-client.js';
+import { percentile } from './statistics.js';
 
-export interface Phase extends Asked {
+export interface Phase extends Omit<Asked, 'degraded'> {
   name: string;
+  /** Decided without Redis; undefined where nothing is decided. */
+  degraded: number | undefined;
   /** Of ratelimit at the end of the phase. */
   residentBytes: number;
 }
@@ -20,9 +23,8 @@ export function faultsReport(phases: readonly Phase[], about: readonly (readonly
 }
 
 function row({ name, calls, errors, degraded, latenciesMs, firstByRedisMs, residentBytes }: Phase): string {
-  const at = (share: number) =>
-    (latenciesMs[Math.min(latenciesMs.length - 1, Math.floor(latenciesMs.length * share))] ?? 0).toFixed(1);
+  const at = (share: number): string => percentile(latenciesMs, share).toFixed(1);
   const first = firstByRedisMs === undefined ? '-' : `${(firstByRedisMs / 1000).toFixed(2)} s`;
-  const cells = [name, calls, errors, degraded, at(0.5), at(0.99), at(0.999), first, (residentBytes / 1e6).toFixed(0)];
+  const cells = [name, calls, errors, degraded ?? '-', at(0.5), at(0.99), at(0.999), first, (residentBytes / 1e6).toFixed(0)];
   return `| ${cells.join(' | ')} |`;
 }

@@ -1,26 +1,29 @@
 /**
  * How late is ratelimit while Redis is slow, stopped or dead, and when is it back? `npm run bench -- redis-faults [--rate 500]
- * [--seconds 15] [--stopped 60]`: one instance, asked at a fixed rate. The tests hold what is decided; here are the times.
+ * [--seconds 15] [--stopped 60]`: one instance, asked at a fixed rate. The tests hold what is decided; here are the times,
+ * and those of a service that does nothing: so late are the machine and the load generator by themselves.
  */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { freePort } from '@tollgate/embedded/free-port';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { findRedisServer } from '@tollgate/testing/redis-server';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { startSlowProxy } from '@tollgate/testing/slow-proxy';
+import { type BareService, startBareService } from './bare-service.js';
 import { createLimitClient } from './limit-client.js';
 import { loadAverage, provenance } from './provenance.js';
 import { faultsReport, type Phase } from './redis-faults-report.js';
 import { writeSection } from './results-page.js';
-import { type Closers, startProgram, startService } from './world.js';
+import type { Closers } from './run-folder.js';
+import { inRunFolder } from './run-folder.js';
+import { startProgram, startService } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RULES = 'domain: bench\ndescriptors: [ { key: client, rate_limit: { unit: minute, requests_per_unit: 100000000 } } ]\n';
+const BARE = '*control: a service that does nothing*';
 const SLOW_MS = [5, 20, 100];
 const WARM_UP_SECONDS = 5;
 
@@ -34,14 +37,10 @@ const { values: args } = parseArgs({
 const rate = Number(args.rate);
 const seconds = Number(args.seconds);
 
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
 const loadBefore = loadAverage();
-const closers: Closers = [];
-try {
+await inRunFolder(async (folder, closers) => {
   const redis = await findRedisServer({ cacheFolder: cacheFolder(), log: (line) => console.info(line) });
-  const phases = await measure(redis.path);
+  const phases = await measure(redis.path, folder, closers);
   const report = faultsReport(phases, [
     ...(await provenance(ROOT, `Node.js ${process.version}, Redis ${redis.version}`, 'redis-faults')),
     ['load', `${rate} calls a second at fixed times, each phase ${seconds} s (stopped: ${args.stopped} s), one instance`],
@@ -49,14 +48,10 @@ try {
   ]);
   console.info(`\n${report}`);
   await writeSection(join(ROOT, 'bench', 'results.md'), report);
-} finally {
-  for (const close of closers.reverse().splice(0)) await close();
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
+});
 process.exit();
 
-async function measure(redisPath: string): Promise<Phase[]> {
+async function measure(redisPath: string, folder: string, closers: Closers): Promise<Phase[]> {
   const port = await freePort();
   const redisArgs = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, '--save', '', '--appendonly', 'no'];
   const startRedis = (name: string) =>
@@ -67,6 +62,9 @@ async function measure(redisPath: string): Promise<Phase[]> {
   const rulesFile = join(folder, 'rules.yaml');
   await writeFile(rulesFile, RULES);
   const phases: Phase[] = [];
+  const bare = await startBareService(folder, closers, ROOT);
+  await bare.ask(rate, WARM_UP_SECONDS, () => {});
+  const control = async (): Promise<void> => void phases.push(await controlPhase(bare));
   const startLimiter = async (name: string, redisUrl: string) => {
     const ownFolder = join(folder, name);
     await mkdir(ownFolder);
@@ -85,6 +83,7 @@ async function measure(redisPath: string): Promise<Phase[]> {
   // The way over the proxy takes time of its own, so that only what it slows goes there.
   const phase = await startLimiter('direct', `redis://127.0.0.1:${port}`);
   const slowed = await startLimiter('slowed', proxy.url);
+  await control();
   await phase('Redis is well');
   await slowed('well, by way of a proxy');
   for (const slowMs of SLOW_MS) {
@@ -93,6 +92,7 @@ async function measure(redisPath: string): Promise<Phase[]> {
   }
   proxy.slow(0);
   await slowed('well again, by way of a proxy');
+  await control();
   process.kill(redis.pid, 'SIGKILL');
   await phase('killed');
   redis = await startRedis('redis-again');
@@ -101,7 +101,16 @@ async function measure(redisPath: string): Promise<Phase[]> {
   await phase('stopped (SIGSTOP)', Number(args.stopped));
   process.kill(redis.pid, 'SIGCONT');
   await phase('continued');
+  await control();
   return phases;
+}
+
+async function controlPhase({ ask, pid }: BareService): Promise<Phase> {
+  const latenciesMs: number[] = [];
+  const counts = await ask(rate, seconds, (_, tookMs) => latenciesMs.push(tookMs));
+  latenciesMs.sort((a, b) => a - b);
+  const nothingDecided = { degraded: undefined, firstByRedisMs: undefined };
+  return { name: BARE, ...counts, latenciesMs, ...nothingDecided, residentBytes: await residentBytes(pid) };
 }
 
 async function residentBytes(pid: number): Promise<number> {

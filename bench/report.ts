@@ -1,23 +1,12 @@
 /** From rounds to a page that a person can read. */
 import { sum } from './machine.js';
 import type { Round } from './rounds.js';
+import { shownSpread } from './statistics.js';
 import type { Part } from './world.js';
 
 /** The parts that a request waits for or that Envoy tells of it; the rest stores usage, at its own pace. */
 export const ON_THE_WAY: readonly Part[] = ['Envoy', 'authz', 'ratelimit', 'Redis', 'collector'];
 export const STORING: readonly Part[] = ['writer', 'PostgreSQL'];
-
-export interface Spread {
-  median: number;
-  min: number;
-  max: number;
-}
-
-export function spreadOf(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
-  return { median: sum(middle) / middle.length, min: sorted[0] ?? 0, max: sorted.at(-1) ?? 0 };
-}
 
 export interface Facts {
   question: string;
@@ -67,8 +56,10 @@ function costsOf(rounds: readonly Round[], parts: readonly Part[]): number[] {
 
 function ratio(alone: readonly Round[], gateway: readonly Round[], parts: readonly Part[]): string {
   const below = costsOf(alone, ['Envoy']);
-  const { median, min, max } = spreadOf(costsOf(gateway, parts).map((cost, i) => cost / (below[i] ?? Number.NaN)));
-  return `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`;
+  return shownSpread(
+    costsOf(gateway, parts).map((cost, i) => cost / (below[i] ?? Number.NaN)),
+    2,
+  );
 }
 
 function latency(rounds: readonly Round[]): string {
@@ -77,13 +68,7 @@ function latency(rounds: readonly Round[]): string {
 }
 
 function cell(values: readonly number[]): string {
-  return values.length === 0 ? '' : spread(values);
-}
-
-function spread(values: readonly number[]): string {
-  const { median, min, max } = spreadOf(values);
-  const digits = median < 20 ? 1 : 0;
-  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+  return values.length === 0 ? '' : shownSpread(values);
 }
 
 function disturbed(rounds: readonly Round[]): string {

@@ -1,7 +1,8 @@
 /** The latency of authz and ratelimit by themselves, without Envoy. */
 import { CheckRequest } from '@tollgate/protos/envoy/service/auth/v3/external_auth';
 import { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
-import { createUnaryClient } from './unary-client.js';
+import type { BareService } from './bare-service.js';
+import { createUnaryClient, type UnaryClient } from './unary-client.js';
 import type { World } from './world.js';
 
 export interface ServiceLatency {
@@ -16,30 +17,49 @@ const CHECK_PATH = '/envoy.service.auth.v3.Authorization/Check';
 const LIMIT_PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
 const WARM_UP_SECONDS = 5;
 
-export async function askServices(world: World, rate: { perSecond: number; seconds: number }): Promise<ServiceLatency[]> {
+/** All in turns, for `rounds`, and a service that does nothing beside them: so late is the machine by itself. */
+export async function askServices(
+  world: World,
+  bare: BareService,
+  { perSecond, seconds, rounds }: { perSecond: number; seconds: number; rounds: number },
+): Promise<ServiceLatency[]> {
   const { authz, ratelimit } = world.serviceAddresses;
-  return [
-    await ask('authz', authz, CHECK_PATH, checkRequest(world.headers), rate),
-    await ask('ratelimit', ratelimit, LIMIT_PATH, limitRequest(world.organizationId), rate),
-  ];
+  const checks = checkClient(authz, world.headers);
+  const limits = limitClient(ratelimit, world.organizationId);
+  const asked = [asking('*control: a service that does nothing*', bare), asking('authz', checks), asking('ratelimit', limits)];
+  try {
+    for (const { client } of asked) await client.ask(perSecond, WARM_UP_SECONDS, () => {});
+    for (let round = 0; round < rounds; round++) for (const each of asked) await askOnce(each, perSecond, seconds);
+    for (const { latency } of asked) latency.latenciesMs.sort((a, b) => a - b);
+    return asked.map(({ latency }) => latency);
+  } finally {
+    checks.close();
+    limits.close();
+  }
 }
 
-async function ask(
-  name: string,
-  address: string,
-  path: string,
-  message: Uint8Array,
-  { perSecond, seconds }: { perSecond: number; seconds: number },
-): Promise<ServiceLatency> {
-  const client = createUnaryClient(address, path, message);
-  try {
-    await client.ask(perSecond, WARM_UP_SECONDS, () => {});
-    const latenciesMs: number[] = [];
-    const counts = await client.ask(perSecond, seconds, (_, tookMs) => latenciesMs.push(tookMs));
-    return { name, ...counts, latenciesMs: latenciesMs.sort((a, b) => a - b) };
-  } finally {
-    client.close();
-  }
+interface Asking {
+  client: Pick<UnaryClient, 'ask'>;
+  latency: ServiceLatency;
+}
+
+function asking(name: string, client: Pick<UnaryClient, 'ask'>): Asking {
+  return { client, latency: { name, calls: 0, errors: 0, latenciesMs: [] } };
+}
+
+async function askOnce({ client, latency }: Asking, perSecond: number, seconds: number): Promise<void> {
+  const { calls, errors } = await client.ask(perSecond, seconds, (_, tookMs) => latency.latenciesMs.push(tookMs));
+  latency.calls += calls;
+  latency.errors += errors;
+}
+
+/** One service by itself. */
+export function checkClient(address: string, headers: Readonly<Record<string, string>>): UnaryClient {
+  return createUnaryClient(address, CHECK_PATH, checkRequest(headers));
+}
+
+export function limitClient(address: string, organizationId: string): UnaryClient {
+  return createUnaryClient(address, LIMIT_PATH, limitRequest(organizationId));
 }
 
 /** As Envoy asks, with the headers of the bench's requests. */

@@ -1,4 +1,4 @@
-import { spreadOf } from './report.js';
+import { spreadOf } from './statistics.js';
 
 export interface Start {
   name: string;

@@ -2,27 +2,27 @@
  * How long does a start take? `npm run bench -- starts [--rounds 7]`: the CLI, each service alone, and `npm start` with all that it
  * needs installed, beside a Node.js that does nothing. Wall time is what a user waits; CPU time is what a busy machine does not change.
  */
+
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startBackgroundProcess } from '@tollgate/embedded/background-process';
 import { startPostgres } from '@tollgate/embedded/embedded-postgres';
 import { freePort } from '@tollgate/embedded/free-port';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
 import { migrateUp } from '@tollgate/postgres/migrate';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { findRedisServer } from '@tollgate/testing/redis-server';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
 import { cpuNanosOf, processTree, sum } from './machine.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
+import type { Closers } from './run-folder.js';
+import { inRunFolder } from './run-folder.js';
 import { type Start, startsReport } from './starts-report.js';
-import { type Closers, startProgram } from './world.js';
+import { startProgram } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SERVICES = ['authz', 'ratelimit', 'collector', 'writer', 'reconciler'];
@@ -34,15 +34,11 @@ const GATEWAY_LINE = /^.*"gatewayUrl".*$/m;
 const { values: args } = parseArgs({ options: { rounds: { type: 'string', default: '7' } } });
 const rounds = Number(args.rounds);
 
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
 const loadBefore = loadAverage();
-const closers: Closers = [];
-try {
-  const { settings, versions } = await startServers();
+await inRunFolder(async (folder, closers) => {
+  const { settings, versions } = await startServers(folder, closers);
   const gateway = { ...userEnvironment(), DATA_DIR: join(folder, 'gateway'), GATEWAY_PORT: '0', ENVOY_ADMIN_PORT: '0' };
-  const npmStart = () => readyProgram('npm-start', 'npm', ['start', '--silent', '--', '--json'], gateway, GATEWAY_LINE);
+  const npmStart = () => readyProgram(folder, 'npm-start', 'npm', ['start', '--silent', '--', '--json'], gateway, GATEWAY_LINE);
   const launcher = join(ROOT, 'cli', 'bin', 'tollgate.js');
   const starts: { start: Start; measure: () => Promise<Measured> }[] = [
     { start: named('node -e 0'), measure: async () => endedProgram(['-e', '0'], {}) },
@@ -50,7 +46,7 @@ try {
     { start: named('tollgate org list'), measure: async () => endedProgram([launcher, 'org', 'list'], settings) },
     ...SERVICES.map((service) => ({
       start: named(service, 1_000),
-      measure: () => readyProgram(service, process.execPath, [join(ROOT, 'dist', `${service}.js`)], settings, READY_LINE),
+      measure: () => readyProgram(folder, service, process.execPath, [join(ROOT, 'dist', `${service}.js`)], settings, READY_LINE),
     })),
     { start: named('npm start', 5_000), measure: npmStart },
   ];
@@ -76,11 +72,7 @@ try {
   );
   console.info(`\n${report}`);
   await writeSection(join(ROOT, 'bench', 'results.md'), report);
-} finally {
-  for (const close of closers.reverse().splice(0)) await close();
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
+});
 process.exit();
 
 interface Measured {
@@ -92,7 +84,7 @@ function named(name: string, goalMs?: number): Start {
   return { name, goalMs, wallMs: [], cpuMs: [] };
 }
 
-async function startServers(): Promise<{ settings: Record<string, string>; versions: string }> {
+async function startServers(folder: string, closers: Closers): Promise<{ settings: Record<string, string>; versions: string }> {
   const redis = await findRedisServer({ cacheFolder: cacheFolder(), log: (line) => console.info(line) });
   const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
   closers.push(() => postgres.close());
@@ -136,6 +128,7 @@ function endedProgram(args: readonly string[], settings: Record<string, string>)
 
 /** A program from its start to the line that says that it is ready; then it is ended. Throws where it does not get there. */
 async function readyProgram(
+  folder: string,
   name: string,
   command: string,
   args: readonly string[],

@@ -1,5 +1,5 @@
 import { sum } from './machine.js';
-import { spreadOf } from './report.js';
+import { shownSpread, spreadOf } from './statistics.js';
 
 /** One run of one arrangement. */
 export interface StepCost {
@@ -42,12 +42,11 @@ function row(name: string, costs: readonly StepCost[]): string {
     const values = own.flatMap(({ micros }) => micros[part] ?? []);
     return values.length === 0 ? '' : spreadOf(values).median.toFixed(0);
   };
-  const { median, min, max } = spreadOf(ratios);
   const cells = [
     name,
     ...PARTS.map(ofPart),
     spreadOf(own.map(total)).median.toFixed(0),
-    `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`,
+    shownSpread(ratios, 2),
     spreadOf(own.map(({ perSecond }) => perSecond)).median.toFixed(0),
   ];
   return `| ${cells.join(' | ')} |`;

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { freePort } from '@tollgate/embedded/free-port';
 import { type CallOut, envoyAloneConfig } from './envoy-alone.js';
-import { type Closers, type StartedService, servicesAreHealthy, startBase, startService, type WorldOptions } from './world.js';
+import type { Closers } from './run-folder.js';
+import { type StartedService, servicesAreHealthy, startBase, startService, type WorldOptions } from './world.js';
 
 export interface Step {
   name: string;
@@ -18,6 +19,7 @@ export interface StepsWorld {
   /** Of all processes but the Envoys. */
   pids: readonly number[];
   headers: Readonly<Record<string, string>>;
+  folder: string;
   versions: string;
 }
 
@@ -113,7 +115,7 @@ export async function startStepsWorld(
     await step(`all, ${PROCESSES} of authz and ratelimit each`, ALL, many(PROCESSES)),
   ];
   const pids = [...started.map(({ pid }) => pid), base.redis.pid, base.postgres.pid, base.upstream.pid];
-  return { steps, pids, headers: base.headers, versions: base.versions };
+  return { steps, pids, headers: base.headers, folder: options.folder, versions: base.versions };
 }
 
 function pidsOf(callOuts: readonly CallOut[], services: Services): Record<string, readonly number[]> {

@@ -2,21 +2,19 @@
  * What does each part of the gateway cost? `npm run bench -- steps [--rounds 3] [--seconds 4]`: Envoy alone, with each call-out
  * added, and the whole gateway in other arrangements, in turns in one run. CPU time per request of each process counts.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { claimFolder, endRecordedOrphans } from '@tollgate/embedded/process-register';
-import { RUN_FOLDER_PREFIX, removeDeadRuns } from '@tollgate/testing/dead-runs';
 import { type Disturbance, watchMachine } from './disturbance.js';
 import { findWrk, runLoad } from './load.js';
 import { familyNanosOf } from './machine.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
+import { inRunFolder } from './run-folder.js';
 import { type StepCost, stepsReport } from './steps-report.js';
 import { type Step, type StepsWorld, startStepsWorld } from './steps-world.js';
-import { type Closers, STORE_TIMEOUT } from './world.js';
+import { STORE_TIMEOUT } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CONNECTIONS = 64;
@@ -31,12 +29,8 @@ const rounds = Number(args.rounds);
 const seconds = Number(args.seconds);
 
 const wrk = await findWrk();
-await removeDeadRuns();
-const folder = await mkdtemp(join(tmpdir(), RUN_FOLDER_PREFIX));
-await claimFolder(folder, process.pid);
-const closers: Closers = [];
 const loadBefore = loadAverage();
-try {
+await inRunFolder(async (folder, closers) => {
   const world = await startStepsWorld({ folder, root: ROOT, upstream: 'node' }, closers);
   const costs = await measure(world);
   const report = stepsReport(costs, [
@@ -48,11 +42,7 @@ try {
   ]);
   console.info(`\n${report}`);
   await writeSection(join(ROOT, 'bench', 'results.md'), report);
-} finally {
-  for (const close of closers.reverse().splice(0)) await close();
-  await endRecordedOrphans(folder);
-  await rm(folder, { recursive: true, force: true });
-}
+});
 process.exit();
 
 async function measure(world: StepsWorld): Promise<StepCost[]> {
@@ -85,7 +75,7 @@ async function runStep(world: StepsWorld, step: Step, forSeconds: number): Promi
   const parts = { Envoy: [step.envoyPid], ...step.pids };
   const read = async () => ({ cpu: await cpuOf(parts), requests: await requestsOf(step.adminUrl) });
   const before = await read();
-  const options = { url: step.url, connections: CONNECTIONS, seconds: forSeconds, headers: world.headers, folder };
+  const options = { url: step.url, connections: CONNECTIONS, seconds: forSeconds, headers: world.headers, folder: world.folder };
   const load = await runLoad(wrk, options);
   if (load.failures.length > 0) throw new Error(`${step.name}: not every answer was a good one: ${load.failures.join('; ')}`);
   const after = await read();

@@ -30,7 +30,7 @@ export function createUnaryClient(address: string, path: string, message: Uint8A
         answer = Buffer.concat([answer, piece]);
       });
       stream.on('error', reject);
-      stream.once('close', () => (answer.length > PREFIX_BYTES ? resolve(answer.subarray(PREFIX_BYTES)) : reject(NO_ANSWER)));
+      stream.once('close', () => (answer.length >= PREFIX_BYTES ? resolve(answer.subarray(PREFIX_BYTES)) : reject(NO_ANSWER)));
       stream.setTimeout(DEADLINE_MS, () => stream.close());
       stream.end(body);
     });

@@ -18,6 +18,7 @@ import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
 import { Redis } from 'ioredis';
 import { envoyAloneConfig, upstreamConfig } from './envoy-alone.js';
+import { type Closers, closeAll } from './run-folder.js';
 
 /** Who spends CPU for a request that passes the gateway; the load generator and the upstream are nobody's cost. */
 export type Part = 'Envoy' | 'authz' | 'ratelimit' | 'Redis' | 'collector' | 'writer' | 'PostgreSQL';
@@ -59,14 +60,9 @@ export const STORE_TIMEOUT = '40ms';
 const STOP_STEPS = [{ signal: 'SIGTERM', waitMs: 15_000 }] as const;
 const READY_DEADLINE_MS = 30_000;
 
-/** Called from the last to the first. */
-export type Closers = (() => Promise<void>)[];
-
 export async function startWorld(options: WorldOptions): Promise<World> {
   const closers: Closers = [];
-  const close = async (): Promise<void> => {
-    for (const closeNext of closers.reverse().splice(0)) await closeNext();
-  };
+  const close = (): Promise<void> => closeAll(closers);
   try {
     return { ...(await startParts(options, closers)), close };
   } catch (error) {
@@ -203,7 +199,8 @@ async function makeCaller(db: Database): Promise<{ organizationId: string; heade
   return { organizationId: id, headers: { 'User-Agent': 'bench/1.0', Accept: 'application/json', 'X-API-Key': secret } };
 }
 
-function spelled(address: Address): string {
+/** As gRPC spells it. */
+export function spelled(address: Address): string {
   return 'unix' in address ? `unix:${address.unix}` : `${address.host}:${address.port}`;
 }
 

@@ -1,5 +1,6 @@
+import { shownSpread, spreadOf } from './statistics.js';
+
 /** From what was measured to a page that a person can read. */
-import { spreadOf } from './report.js';
 
 export const GOAL_PER_SECOND = 20_000;
 export const GOAL_OF_COPY = 0.35;
@@ -18,8 +19,8 @@ export function writerReport(rounds: readonly WriterRound[], about: readonly (re
     [
       '| way | events a second | CPU of the writer, µs an event | CPU of PostgreSQL | CPU of Kafka |',
       '|---|---:|---:|---:|---:|',
-      `| ${['bare COPY', cell(rounds.map(({ copy }) => copy.perSecond)), '', cell(rounds.map(({ copy }) => copy.postgresMicros)), ''].join(' | ')} |`,
-      `| ${['Kafka → rows', ...(['perSecond', 'writerMicros', 'postgresMicros', 'kafkaMicros'] as const).map((name) => cell(rounds.map(({ writer }) => writer[name])))].join(' | ')} |`,
+      `| ${['bare COPY', shownSpread(rounds.map(({ copy }) => copy.perSecond)), '', shownSpread(rounds.map(({ copy }) => copy.postgresMicros)), ''].join(' | ')} |`,
+      `| ${['Kafka → rows', ...(['perSecond', 'writerMicros', 'postgresMicros', 'kafkaMicros'] as const).map((name) => shownSpread(rounds.map(({ writer }) => writer[name])))].join(' | ')} |`,
     ].join('\n'),
     [
       `- **${perSecond.median.toFixed(0)} events a second** (goal: ${GOAL_PER_SECOND.toLocaleString('en')})`,
@@ -29,10 +30,4 @@ export function writerReport(rounds: readonly WriterRound[], about: readonly (re
     ].join('\n'),
     about.map(([name, value]) => `- ${name}: ${value}`).join('\n'),
   ].join('\n\n')}\n`;
-}
-
-function cell(values: readonly number[]): string {
-  const { median, min, max } = spreadOf(values);
-  const digits = median < 20 ? 1 : 0;
-  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
 }
