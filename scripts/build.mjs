@@ -1,13 +1,18 @@
 /** Builds dist/, unless nothing changed since the last time: `node scripts/build.mjs [--force]`. */
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { bundleOptions, DIST, ROOT } from './bundle-options.mjs';
 import { BUNDLES } from './bundles.mjs';
 
 const STAMP = join(DIST, 'stamp.json');
+/** What `tollgate --help` prints, made once for each build: see docs/decisions/0035. */
+export const HELP = join(DIST, 'help.txt');
+const HELP_DEADLINE_MS = 30_000;
 /** A program that runs on an older build may still load one of its chunks. */
 const KEEP_OLD_CHUNKS_MS = 24 * 3_600_000;
 
@@ -21,7 +26,7 @@ export async function build({ force = false } = {}) {
   return 'built';
 }
 
-/** Writes what esbuild made, the Lua scripts beside it, and the stamp that says what all of it was made from. */
+/** Writes what esbuild made, the Lua scripts and the help beside it, and the stamp that says what all of it was made from. */
 export async function writeBundles({ outputFiles, metafile }) {
   const before = await filesInDist();
   const scripts = await luaScripts();
@@ -31,14 +36,24 @@ export async function writeBundles({ outputFiles, metafile }) {
   for (const file of outputFiles.filter((each) => !isProgram(each))) await replaceFile(file.path, file.contents);
   for (const script of scripts) await replaceFile(join(DIST, basename(script)), await readFile(join(ROOT, script)));
   for (const file of outputFiles.filter(isProgram)) await replaceFile(file.path, file.contents);
+  await writeHelp();
   const sources = [...Object.keys(metafile.inputs), ...scripts, ...buildScripts()];
   await replaceFile(STAMP, JSON.stringify(fingerprints(sources)));
   const written = new Set([
     ...outputFiles.map(({ path }) => path),
     ...scripts.map((script) => join(DIST, basename(script))),
+    HELP,
     STAMP,
   ]);
   await removeOld(before.filter((file) => !written.has(file)));
+}
+
+/** A CLI that does not start yet, as may happen while somebody works on it, stops no build: it will tell by itself. */
+async function writeHelp() {
+  await rm(HELP, { force: true });
+  const args = [join(DIST, 'cli.js'), '--help'];
+  const made = await promisify(execFile)(process.execPath, args, { timeout: HELP_DEADLINE_MS }).catch(() => undefined);
+  if (made !== undefined) await replaceFile(HELP, made.stdout);
 }
 
 async function isFresh() {

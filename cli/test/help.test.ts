@@ -39,6 +39,14 @@ test('the launcher starts the same program', async () => {
   expect(stdout).toBe((await runCli(['--version'])).stdout);
 });
 
+test('the launcher has the help at hand, and it is that of the program', async () => {
+  const launcher = fileURLToPath(new URL('../bin/tollgate.js', import.meta.url));
+  for (const flag of ['--help', '-h']) {
+    const { stdout } = await promisify(execFile)(process.execPath, [launcher, flag]);
+    expect(stdout).toBe((await runCli([flag])).stdout);
+  }
+});
+
 test('no library is loaded before a command asks for it: --help answers at once', async () => {
   await runCli(['--version']); // builds
   const dist = fileURLToPath(new URL('../../dist', import.meta.url));
