@@ -1,18 +1,18 @@
 /** authz alone, as it is built, in a process of its own: with PostgreSQL, keys, and a load generator that asks for them. */
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateApiKey, hashApiKey } from '@tollgate/domain/api-key';
-import { startPostgres } from '@tollgate/embedded/embedded-postgres';
 import { findEnvoy } from '@tollgate/embedded/envoy-binary';
-import { type Database, openDatabase } from '@tollgate/postgres/database';
+import type { Database } from '@tollgate/postgres/database';
 import { IMPORT_BATCH_ROWS, importApiKeys } from '@tollgate/postgres/import-api-keys';
-import { migrateUp } from '@tollgate/postgres/migrate';
 import { createOrganization } from '@tollgate/postgres/organizations';
 import { envoyDescriptors, envoyMethod } from '@tollgate/testing/envoy-protos';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
 import { type CheckDriver, startCheckDriver } from './check-load.js';
 import type { Closers } from './run-folder.js';
+import { startBenchPostgres } from './stores.js';
 import { type StartedService, startService } from './world.js';
 
 export interface AuthzWorldOptions {
@@ -36,7 +36,6 @@ export interface AuthzWorld {
   /** A series of authz's metrics, by its whole name with labels. */
   metric(series: string): Promise<number>;
   versions: string;
-  close(): Promise<void>;
 }
 
 const CHECK_PATH = '/envoy.service.auth.v3.Authorization/Check';
@@ -44,34 +43,11 @@ const ACTOR = 'bench';
 /** For authz to read the hashes of all keys. */
 const KNOWN_DEADLINE_MS = 120_000;
 
-export async function startAuthzWorld(options: AuthzWorldOptions): Promise<AuthzWorld> {
-  const closers: Closers = [];
-  const close = async (): Promise<void> => {
-    for (const closeNext of closers.reverse().splice(0)) await closeNext();
-  };
-  try {
-    return { ...(await startParts(options, closers)), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-async function startParts(options: AuthzWorldOptions, closers: Closers): Promise<Omit<AuthzWorld, 'close'>> {
+export async function startAuthzWorld(options: AuthzWorldOptions, closers: Closers): Promise<AuthzWorld> {
   const { folder, root, profileFolder } = options;
   const envoy = await findEnvoy({ cacheFolder: cacheFolder(), log: (line) => console.info(line) });
-  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
-  closers.push(() => postgres.close());
-  await migrateUp({ url: postgres.url, folder: join(root, 'migrations') });
-  const db = openDatabase({
-    url: postgres.url,
-    maxConnections: 1,
-    connectTimeoutMs: 5_000,
-    statementTimeoutMs: 60_000,
-    applicationName: 'tollgate bench',
-    onError: (error) => console.error(error),
-  });
-  closers.push(() => db.close());
+  const postgres = await startBenchPostgres(folder, root, closers);
+  const { db } = postgres;
   const secrets = await makeKeys(db, options.keys);
   const keysFile = join(folder, 'keys');
   await writeFile(keysFile, secrets.join(''), { mode: 0o600 });

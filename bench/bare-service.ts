@@ -1,8 +1,9 @@
 /** The control of latency: a service that does nothing, asked as the others are. */
+
 import { join } from 'node:path';
 import type { Closers } from './run-folder.js';
+import { startProgram } from './start-program.js';
 import { createUnaryClient, type UnaryClient } from './unary-client.js';
-import { startProgram } from './world.js';
 
 export interface BareService extends Pick<UnaryClient, 'ask'> {
   pid: number;

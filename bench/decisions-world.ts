@@ -2,25 +2,25 @@
  * One Envoy that asks a rate limiter for each request, through a listener of its own for every question: the same rules at
  * envoyproxy/ratelimit and at ratelimit-service, and organizations with one limit more each. All count in one Redis.
  */
+
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startPostgres } from '@tollgate/embedded/embedded-postgres';
 import { findEnvoy } from '@tollgate/embedded/envoy-binary';
 import { startEnvoy } from '@tollgate/embedded/envoy-process';
 import { freePort } from '@tollgate/embedded/free-port';
 import { createApiKey } from '@tollgate/postgres/api-keys';
-import { type Database, openDatabase } from '@tollgate/postgres/database';
+import type { Database } from '@tollgate/postgres/database';
 import { setLimits } from '@tollgate/postgres/limits';
-import { migrateUp } from '@tollgate/postgres/migrate';
 import { createOrganization } from '@tollgate/postgres/organizations';
 import { setPlan } from '@tollgate/postgres/plans';
-import { findRedisServer } from '@tollgate/testing/redis-server';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
 import { asked, decisionsConfig, type Organizations, type Question } from './decisions-config.js';
 import { upstreamConfig } from './envoy-alone.js';
 import type { Closers } from './run-folder.js';
-import { STORE_TIMEOUT, startProgram, startService } from './world.js';
+import { startProgram } from './start-program.js';
+import { startBenchPostgres, startBenchRedis } from './stores.js';
+import { STORE_TIMEOUT, startService } from './world.js';
 
 export interface DecisionsWorld {
   questions: readonly (Question & { url: string; limiterPid: number })[];
@@ -28,7 +28,6 @@ export interface DecisionsWorld {
   adminUrl: string;
   folder: string;
   versions: string;
-  close(): Promise<void>;
 }
 
 export interface DecisionsOptions {
@@ -47,31 +46,13 @@ ${algorithm}descriptors:
     rate_limit: { unit: minute, requests_per_unit: ${PER_MINUTE} }
 `;
 
-export async function startDecisionsWorld(options: DecisionsOptions): Promise<DecisionsWorld> {
-  const closers: Closers = [];
-  const close = async (): Promise<void> => {
-    for (const closeNext of closers.reverse().splice(0)) await closeNext();
-  };
-  try {
-    return { ...(await startParts(options, closers)), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-async function startParts(options: DecisionsOptions, closers: Closers): Promise<Omit<DecisionsWorld, 'close'>> {
+export async function startDecisionsWorld(options: DecisionsOptions, closers: Closers): Promise<DecisionsWorld> {
   const { folder, root, peer } = options;
-  const search = { cacheFolder: cacheFolder(), log: (line: string) => console.info(line) };
-  const [envoyBinary, redisBinary] = await Promise.all([findEnvoy(search), findRedisServer(search)]);
-  const redisPort = await freePort();
-  const redisArgs = ['--bind', '127.0.0.1', '--port', String(redisPort), '--dir', folder, '--save', '', '--appendonly', 'no'];
-  const redis = await startProgram(folder, closers, 'redis', redisBinary.path, redisArgs, {}, /Ready to accept connections/);
+  const envoyBinary = await findEnvoy({ cacheFolder: cacheFolder(), log: (line) => console.info(line) });
+  const redis = await startBenchRedis(folder, closers);
 
-  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
-  closers.push(() => postgres.close());
-  await migrateUp({ url: postgres.url, folder: join(root, 'migrations') });
-  const organizations = await withDatabase(postgres.url, makeOrganizations);
+  const postgres = await startBenchPostgres(folder, root, closers);
+  const organizations = await makeOrganizations(postgres.db);
 
   const rulesFolder = join(folder, 'rules');
   await mkdir(rulesFolder);
@@ -80,11 +61,11 @@ async function startParts(options: DecisionsOptions, closers: Closers): Promise<
   // Over TCP, as envoyproxy/ratelimit speaks nothing else.
   const ours = await startService({ folder, root, transport: 'tcp', profileFolder: undefined }, closers, 'ratelimit', {
     DATABASE_URL: postgres.url,
-    REDIS_URL: `redis://127.0.0.1:${redisPort}`,
+    REDIS_URL: redis.url,
     RATELIMIT_STORE_TIMEOUT: STORE_TIMEOUT,
     RATELIMIT_CONFIG: rulesFolder,
   });
-  const theirs = peer === undefined ? undefined : await startPeer(folder, peer, redisPort, closers);
+  const theirs = peer === undefined ? undefined : await startPeer(folder, peer, redis.port, closers);
 
   const upstreamPort = await freePort();
   const start = async (name: string, configYaml: string) => {
@@ -107,7 +88,7 @@ async function startParts(options: DecisionsOptions, closers: Closers): Promise<
     redisPid: redis.pid,
     adminUrl: envoy.adminUrl,
     folder,
-    versions: `Node.js ${process.version}, Envoy ${envoyBinary.version}, Redis ${redisBinary.version}`,
+    versions: `Node.js ${process.version}, Envoy ${envoyBinary.version}, Redis ${redis.version}`,
   };
 }
 
@@ -140,21 +121,6 @@ async function startPeer(folder: string, peer: string, redisPort: number, closer
   // It says nothing when it is ready; the first answers are waited for.
   const { pid } = await startProgram(folder, closers, 'peer', peer, [], env, /^/);
   return { pid, port };
-}
-
-async function withDatabase<T>(url: string, work: (db: Database) => Promise<T>): Promise<T> {
-  const connection = {
-    maxConnections: 1,
-    connectTimeoutMs: 5_000,
-    statementTimeoutMs: 60_000,
-    applicationName: 'tollgate bench',
-  };
-  const db = openDatabase({ ...connection, url, onError: (error) => console.error(error) });
-  try {
-    return await work(db);
-  } finally {
-    await db.close();
-  }
 }
 
 /** One organization for each number of limits: minute and day; a month too; and a key's own minute. */

@@ -33,8 +33,7 @@ if (peer === undefined) console.info('RATELIMIT_PEER names no server of envoypro
 const wrk = await findWrk();
 const loadBefore = loadAverage();
 await inRunFolder(async (folder, closers) => {
-  const world = await startDecisionsWorld({ folder, root: ROOT, peer });
-  closers.push(() => world.close());
+  const world = await startDecisionsWorld({ folder, root: ROOT, peer }, closers);
   const answered = await measure(world);
   const report = decisionsReport(answered, await decisionInMemory(), [
     ...(await provenance(ROOT, world.versions, 'decisions')),

@@ -3,14 +3,13 @@
  * come to a collector as Envoy sends them, and go by way of Kafka and a writer into PostgreSQL, each a process of its own. The
  * query of `usage show` is asked again and again; a request is seen when the answer counts so many as ended up to it.
  */
+
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startPostgres } from '@tollgate/embedded/embedded-postgres';
-import { type Database, openDatabase } from '@tollgate/postgres/database';
-import { migrateUp } from '@tollgate/postgres/migrate';
+import type { Database } from '@tollgate/postgres/database';
 import { usageReport } from '@tollgate/postgres/usage-report';
 import { openAccessLogStream } from '../usage-processor/test/collector/access-log-client.js';
 import { aMessage, anEntry } from '../usage-processor/test/collector/an-entry.js';
@@ -20,6 +19,7 @@ import { ORGANIZATIONS } from './made-events.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
 import type { Closers } from './run-folder.js';
+import { startBenchPostgres } from './stores.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** As Envoy flushes its access log. */
@@ -44,18 +44,8 @@ process.exit();
 
 async function measure(world: KafkaWorld): Promise<string> {
   const { folder, closers } = world;
-  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
-  closers.push(() => postgres.close());
-  await migrateUp({ url: postgres.url, folder: join(ROOT, 'migrations') });
-  const db = openDatabase({
-    url: postgres.url,
-    maxConnections: 1,
-    connectTimeoutMs: 5_000,
-    statementTimeoutMs: 60_000,
-    applicationName: 'tollgate bench',
-    onError: (error) => console.error(error),
-  });
-  closers.push(() => db.close());
+  const postgres = await startBenchPostgres(folder, ROOT, closers);
+  const { db } = postgres;
   const settings = { KAFKA_TOPIC: await world.makeTopic(), DATABASE_URL: postgres.url, LOG_LEVEL: 'info' };
   await world.startService('writer', settings);
   const { address } = await world.startService('collector', settings);

@@ -44,8 +44,7 @@ const wrk = await findWrk();
 const profileFolder = args.profile === undefined ? undefined : resolve(args.profile);
 if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true });
 await inRunFolder(async (folder, closers) => {
-  const world = await startWorld({ folder, root: ROOT, transport: args.tcp ? 'tcp' : 'unix', upstream, profileFolder });
-  closers.push(() => world.close());
+  const world = await startWorld({ folder, root: ROOT, transport: args.tcp ? 'tcp' : 'unix', upstream, profileFolder }, closers);
   const report = await measure(world);
   console.info(`\n${report}`);
   if (profileFolder !== undefined) console.info(`Profiling costs CPU too: not written to bench/results.md.`);

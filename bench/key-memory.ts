@@ -2,6 +2,7 @@
  * What does a cached key take, and what does it cost to look one up? The cache of authz is filled with records as the database hands
  * them out, each with its encoded answer, in a process that does nothing else. Memory is counted after a collection of garbage.
  */
+
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
@@ -10,17 +11,16 @@ import { allowedResponse } from '@tollgate/authz-service/grpc/check-response';
 import { createRecordCache, type RecordCache } from '@tollgate/cache/record-cache';
 import { hashApiKey } from '@tollgate/domain/api-key';
 import type { KeyRecord } from '@tollgate/domain/judge-key';
-import { startPostgres } from '@tollgate/embedded/embedded-postgres';
 import { findKeysByHash } from '@tollgate/postgres/api-keys';
-import { type Database, openDatabase } from '@tollgate/postgres/database';
+import type { Database } from '@tollgate/postgres/database';
 import { importApiKeys } from '@tollgate/postgres/import-api-keys';
-import { migrateUp } from '@tollgate/postgres/migrate';
 import { createOrganization } from '@tollgate/postgres/organizations';
 import { type KeyLookUps, keyHash, keyLookUpsReport, lookUp } from './key-look-ups.js';
 import { type KeyMemory, keyMemoryReport } from './key-memory-report.js';
 import { provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
 import { inRunFolder } from './run-folder.js';
+import { startBenchPostgres } from './stores.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
@@ -38,17 +38,9 @@ const caches: unknown[] = [];
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-await inRunFolder(async (folder) => {
-  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
-  await migrateUp({ url: postgres.url, folder: join(ROOT, 'migrations') });
-  const db = openDatabase({
-    url: postgres.url,
-    maxConnections: 1,
-    connectTimeoutMs: 5_000,
-    statementTimeoutMs: 60_000,
-    applicationName: 'tollgate bench',
-    onError: (error) => console.error(error),
-  });
+await inRunFolder(async (folder, closers) => {
+  const postgres = await startBenchPostgres(folder, ROOT, closers);
+  const { db } = postgres;
   const hashes = await storeKeys(db);
   const measured: KeyMemory[] = [];
   const lookUps: KeyLookUps[] = [];
@@ -57,8 +49,6 @@ await inRunFolder(async (folder) => {
     if (keys >= FEWEST_WEIGHED) measured.push(memory);
     lookUps.push(lookUp(cache, keys, NOW_MS));
   }
-  await db.close();
-  await postgres.close();
   const versions = `Node.js ${process.version}, PostgreSQL ${postgres.version}`;
   const about = await provenance(ROOT, versions, 'key-memory');
   const reports = [

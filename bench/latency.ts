@@ -30,8 +30,7 @@ const seconds = Number(args.seconds);
 
 const loadBefore = loadAverage();
 await inRunFolder(async (folder, closers) => {
-  const world = await startWorld({ folder, root: ROOT, transport: 'unix', upstream: 'node', profileFolder: undefined });
-  closers.push(() => world.close());
+  const world = await startWorld({ folder, root: ROOT, transport: 'unix', upstream: 'node', profileFolder: undefined }, closers);
   const latencies = await measure(world);
   const bare = await startBareService(folder, closers, ROOT);
   const services = await askServices(world, bare, { perSecond: 1_000, seconds, rounds });

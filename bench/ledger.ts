@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { UsageEvent } from '@tollgate/domain/usage-event';
-import { type Database, openDatabase } from '@tollgate/postgres/database';
+import type { Database } from '@tollgate/postgres/database';
 import { storeUsage } from '@tollgate/postgres/usage-store';
 import { openBareCopy } from './bare-copy.js';
 import { lateUsage } from './late-usage.js';
@@ -20,6 +20,7 @@ import { newEvents, ORGANIZATIONS } from './made-events.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
 import { inRunFolder } from './run-folder.js';
+import { openBenchDatabase } from './stores.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BATCHES = [1_000, 5_000];
@@ -42,14 +43,7 @@ const deepest = Number(args.stored);
 const loadBefore = loadAverage();
 await inRunFolder(async (folder) => {
   const server = await openLedgerDatabase({ folder, migrations: join(ROOT, 'migrations'), serverUrl: args.database });
-  const db = openDatabase({
-    url: server.url,
-    maxConnections: 1,
-    connectTimeoutMs: 5_000,
-    statementTimeoutMs: 60_000,
-    applicationName: 'tollgate bench',
-    onError: (error) => console.error(error),
-  });
+  const db = openBenchDatabase(server.url);
   // The small table first: afterwards it only grows.
   const depths = await deepen(db, server.pid);
   const stretches = await compare(db, server.url, server.pid);

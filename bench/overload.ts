@@ -35,10 +35,12 @@ const profileFolder = args.profile === undefined ? undefined : resolve(args.prof
 
 await inRunFolder(async (folder, closers) => {
   const loadBefore = loadAverage();
-  const world = await startAuthzWorld({
-    ...{ folder, root: ROOT, keys: KEYS, connections: CONNECTIONS, giveUpMs: GIVE_UP_MS, profileFolder },
-  });
-  closers.push(() => world.close());
+  const world = await startAuthzWorld(
+    {
+      ...{ folder, root: ROOT, keys: KEYS, connections: CONNECTIONS, giveUpMs: GIVE_UP_MS, profileFolder },
+    },
+    closers,
+  );
   const report = await measure(world, loadBefore);
   console.info(`\n${report}`);
   if (profileFolder === undefined) await writeSection(RESULTS, report);

@@ -8,9 +8,6 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { freePort } from '@tollgate/embedded/free-port';
-import { findRedisServer } from '@tollgate/testing/redis-server';
-import { cacheFolder } from '@tollgate/testing/run-environment';
 import { startSlowProxy } from '@tollgate/testing/slow-proxy';
 import { type BareService, startBareService } from './bare-service.js';
 import { createLimitClient } from './limit-client.js';
@@ -19,7 +16,8 @@ import { faultsReport, type Phase } from './redis-faults-report.js';
 import { writeSection } from './results-page.js';
 import type { Closers } from './run-folder.js';
 import { inRunFolder } from './run-folder.js';
-import { startProgram, startService } from './world.js';
+import { type BenchRedis, startBenchRedis } from './stores.js';
+import { startService } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RULES = 'domain: bench\ndescriptors: [ { key: client, rate_limit: { unit: minute, requests_per_unit: 100000000 } } ]\n';
@@ -39,8 +37,8 @@ const seconds = Number(args.seconds);
 
 const loadBefore = loadAverage();
 await inRunFolder(async (folder, closers) => {
-  const redis = await findRedisServer({ cacheFolder: cacheFolder(), log: (line) => console.info(line) });
-  const phases = await measure(redis.path, folder, closers);
+  const redis = await startBenchRedis(folder, closers);
+  const phases = await measure(redis, folder, closers);
   const report = faultsReport(phases, [
     ...(await provenance(ROOT, `Node.js ${process.version}, Redis ${redis.version}`, 'redis-faults')),
     ['load', `${rate} calls a second at fixed times, each phase ${seconds} s (stopped: ${args.stopped} s), one instance`],
@@ -51,13 +49,8 @@ await inRunFolder(async (folder, closers) => {
 });
 process.exit();
 
-async function measure(redisPath: string, folder: string, closers: Closers): Promise<Phase[]> {
-  const port = await freePort();
-  const redisArgs = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, '--save', '', '--appendonly', 'no'];
-  const startRedis = (name: string) =>
-    startProgram(folder, closers, name, redisPath, redisArgs, {}, /Ready to accept connections/);
-  let redis = await startRedis('redis');
-  const proxy = await startSlowProxy(`redis://127.0.0.1:${port}`);
+async function measure(redis: BenchRedis, folder: string, closers: Closers): Promise<Phase[]> {
+  const proxy = await startSlowProxy(redis.url);
   closers.push(() => proxy.close());
   const rulesFile = join(folder, 'rules.yaml');
   await writeFile(rulesFile, RULES);
@@ -81,7 +74,7 @@ async function measure(redisPath: string, folder: string, closers: Closers): Pro
     };
   };
   // The way over the proxy takes time of its own, so that only what it slows goes there.
-  const phase = await startLimiter('direct', `redis://127.0.0.1:${port}`);
+  const phase = await startLimiter('direct', redis.url);
   const slowed = await startLimiter('slowed', proxy.url);
   await control();
   await phase('Redis is well');
@@ -95,11 +88,11 @@ async function measure(redisPath: string, folder: string, closers: Closers): Pro
   await control();
   process.kill(redis.pid, 'SIGKILL');
   await phase('killed');
-  redis = await startRedis('redis-again');
+  const again = await redis.again();
   await phase('started again');
-  process.kill(redis.pid, 'SIGSTOP');
+  process.kill(again.pid, 'SIGSTOP');
   await phase('stopped (SIGSTOP)', Number(args.stopped));
-  process.kill(redis.pid, 'SIGCONT');
+  process.kill(again.pid, 'SIGCONT');
   await phase('continued');
   await control();
   return phases;

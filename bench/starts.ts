@@ -10,11 +10,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startBackgroundProcess } from '@tollgate/embedded/background-process';
-import { startPostgres } from '@tollgate/embedded/embedded-postgres';
-import { freePort } from '@tollgate/embedded/free-port';
-import { migrateUp } from '@tollgate/postgres/migrate';
-import { findRedisServer } from '@tollgate/testing/redis-server';
-import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
 import { cpuNanosOf, processTree, sum } from './machine.js';
 import { loadAverage, provenance } from './provenance.js';
@@ -22,7 +17,7 @@ import { writeSection } from './results-page.js';
 import type { Closers } from './run-folder.js';
 import { inRunFolder } from './run-folder.js';
 import { type Start, startsReport } from './starts-report.js';
-import { startProgram } from './world.js';
+import { startBenchPostgres, startBenchRedis } from './stores.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SERVICES = ['authz', 'ratelimit', 'collector', 'writer', 'reconciler'];
@@ -85,19 +80,14 @@ function named(name: string, goalMs?: number): Start {
 }
 
 async function startServers(folder: string, closers: Closers): Promise<{ settings: Record<string, string>; versions: string }> {
-  const redis = await findRedisServer({ cacheFolder: cacheFolder(), log: (line) => console.info(line) });
-  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
-  closers.push(() => postgres.close());
-  await migrateUp({ url: postgres.url, folder: join(ROOT, 'migrations') });
-  const port = await freePort();
-  const redisArgs = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, '--save', '', '--appendonly', 'no'];
-  await startProgram(folder, closers, 'redis', redis.path, redisArgs, {}, /Ready to accept connections/);
+  const postgres = await startBenchPostgres(folder, ROOT, closers);
+  const redis = await startBenchRedis(folder, closers);
   const listen = Object.fromEntries(SERVICES.map((service) => [`${service.toUpperCase()}_LISTEN`, '127.0.0.1:0']));
   const settings = {
     ...listen,
     ADMIN_LISTEN: '127.0.0.1:0',
     DATABASE_URL: postgres.url,
-    REDIS_URL: `redis://127.0.0.1:${port}`,
+    REDIS_URL: redis.url,
     DATA_DIR: join(folder, 'data'),
     USAGE_FILE: join(folder, 'usage.jsonl'),
   };

@@ -1,24 +1,22 @@
 /** Everything that is measured, each part in a process of its own: the gateway with all its services, and Envoy alone. */
-import { readFile } from 'node:fs/promises';
+
 import { join } from 'node:path';
-import { type BackgroundProcess, startBackgroundProcess, stopInSteps } from '@tollgate/embedded/background-process';
-import { startPostgres } from '@tollgate/embedded/embedded-postgres';
 import { findEnvoy } from '@tollgate/embedded/envoy-binary';
 import { startEnvoy } from '@tollgate/embedded/envoy-process';
 import { freePort } from '@tollgate/embedded/free-port';
 import type { Address } from '@tollgate/envoy-config/options';
 import { renderEnvoyConfig } from '@tollgate/envoy-config/render-envoy-config';
 import { createApiKey } from '@tollgate/postgres/api-keys';
-import { type Database, openDatabase } from '@tollgate/postgres/database';
-import { migrateUp } from '@tollgate/postgres/migrate';
+import type { Database } from '@tollgate/postgres/database';
 import { createOrganization } from '@tollgate/postgres/organizations';
 import { setPlan } from '@tollgate/postgres/plans';
-import { findRedisServer } from '@tollgate/testing/redis-server';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
 import { Redis } from 'ioredis';
 import { envoyAloneConfig, upstreamConfig } from './envoy-alone.js';
-import { type Closers, closeAll } from './run-folder.js';
+import type { Closers } from './run-folder.js';
+import { startProgram } from './start-program.js';
+import { startBenchPostgres, startBenchRedis } from './stores.js';
 
 /** Who spends CPU for a request that passes the gateway; the load generator and the upstream are nobody's cost. */
 export type Part = 'Envoy' | 'authz' | 'ratelimit' | 'Redis' | 'collector' | 'writer' | 'PostgreSQL';
@@ -49,7 +47,6 @@ export interface World {
   redis: Redis;
   folder: string;
   versions: string;
-  close(): Promise<void>;
 }
 
 /** High enough that nothing is limited, low enough that the bucket's arithmetic stays exact. */
@@ -57,19 +54,7 @@ const LIMITS = { perMinute: 100_000_000, burst: 100_000_000, perDay: 100_000_000
 const ACTOR = 'bench';
 /** Longer than by default: with every CPU busy Redis may be late, and ratelimit would decide alone, at less cost. */
 export const STORE_TIMEOUT = '40ms';
-const STOP_STEPS = [{ signal: 'SIGTERM', waitMs: 15_000 }] as const;
 const READY_DEADLINE_MS = 30_000;
-
-export async function startWorld(options: WorldOptions): Promise<World> {
-  const closers: Closers = [];
-  const close = (): Promise<void> => closeAll(closers);
-  try {
-    return { ...(await startParts(options, closers)), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
 
 /** What every gateway of a bench needs, and nobody's cost: storage, Redis, a caller, the API behind. */
 export interface Base {
@@ -87,27 +72,10 @@ export interface Base {
 
 export async function startBase(options: Omit<WorldOptions, 'transport' | 'profileFolder'>, closers: Closers): Promise<Base> {
   const { folder } = options;
-  const log = (line: string): void => console.info(line);
-  const search = { cacheFolder: cacheFolder(), log };
-  const [envoyBinary, redisBinary] = await Promise.all([findEnvoy(search), findRedisServer(search)]);
+  const envoyBinary = await findEnvoy({ cacheFolder: cacheFolder(), log: (line) => console.info(line) });
 
-  const postgres = await startPostgres({ folder: join(folder, 'postgres'), recordIn: folder });
-  closers.push(() => postgres.close());
-  await migrateUp({ url: postgres.url, folder: join(options.root, 'migrations') });
-  const db = openDatabase({
-    url: postgres.url,
-    maxConnections: 1,
-    connectTimeoutMs: 5_000,
-    statementTimeoutMs: 60_000,
-    applicationName: 'tollgate bench',
-    onError: (error) => console.error(error),
-  });
-  closers.push(() => db.close());
-
-  const redisPort = await freePort();
-  const redisArgs = ['--bind', '127.0.0.1', '--port', String(redisPort), '--dir', folder, '--save', '', '--appendonly', 'no'];
-  const redis = await startProgram(folder, closers, 'redis', redisBinary.path, redisArgs, {}, /Ready to accept connections/);
-  const redisUrl = `redis://127.0.0.1:${redisPort}`;
+  const postgres = await startBenchPostgres(folder, options.root, closers);
+  const redis = await startBenchRedis(folder, closers);
 
   const startOneEnvoy = async (name: string, configYaml: string) => {
     const envoy = await startEnvoy({
@@ -127,15 +95,15 @@ export async function startBase(options: Omit<WorldOptions, 'transport' | 'profi
       ? await startOneEnvoy('upstream', upstreamConfig(upstreamPort))
       : await startProgram(folder, closers, 'upstream', process.execPath, [nodeUpstream, String(upstreamPort)], {}, /listening/);
   return {
-    ...(await makeCaller(db)),
+    ...(await makeCaller(postgres.db)),
     postgres,
-    redis: { url: redisUrl, pid: redis.pid },
-    db,
+    redis,
+    db: postgres.db,
     upstream: { port: upstreamPort, pid: upstream.pid },
-    versions: `Node.js ${process.version}, Envoy ${envoyBinary.version}, Redis ${redisBinary.version}, PostgreSQL ${postgres.version}`,
+    versions: `Node.js ${process.version}, Envoy ${envoyBinary.version}, Redis ${redis.version}, PostgreSQL ${postgres.version}`,
     settings: {
       DATABASE_URL: postgres.url,
-      REDIS_URL: redisUrl,
+      REDIS_URL: redis.url,
       RATELIMIT_STORE_TIMEOUT: STORE_TIMEOUT,
       DATA_DIR: join(folder, 'data'),
     },
@@ -143,7 +111,7 @@ export async function startBase(options: Omit<WorldOptions, 'transport' | 'profi
   };
 }
 
-async function startParts(options: WorldOptions, closers: Closers): Promise<Omit<World, 'close'>> {
+export async function startWorld(options: WorldOptions, closers: Closers): Promise<World> {
   const base = await startBase(options, closers);
   const redisClient = new Redis(base.redis.url);
   closers.push(async () => redisClient.disconnect());
@@ -238,30 +206,6 @@ export async function startService(
     address: transport === 'unix' ? { unix: socket } : { host: '127.0.0.1', port },
     adminAddress: ready.admin_address,
   };
-}
-
-/** A program in a process of its own, once its log matches `ready`; ended with the others. */
-export async function startProgram(
-  folder: string,
-  closers: Closers,
-  name: string,
-  command: string,
-  args: readonly string[],
-  env: Record<string, string>,
-  ready: RegExp,
-): Promise<{ pid: number; readyLine: string }> {
-  const logFile = join(folder, `${name}.log`);
-  const record = { folder, name };
-  const program = await startBackgroundProcess({ command, args, env, logFile, hasOwnGroup: true, record });
-  closers.push(() => stopInSteps(program, STOP_STEPS));
-  const readyLine = await until(() => readyLineOf(program, logFile, ready), READY_DEADLINE_MS, `the start of ${name}`);
-  if (readyLine === 'ended') throw new Error(`${name} did not start:\n${await program.lastLines()}`);
-  return { pid: program.pid, readyLine };
-}
-
-async function readyLineOf(program: BackgroundProcess, logFile: string, ready: RegExp): Promise<string | undefined> {
-  const line = ready.exec(await readFile(logFile, 'utf8'))?.[0];
-  return line ?? (program.isRunning() ? undefined : 'ended');
 }
 
 /** Until each of these clusters has so many healthy hosts. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventLogReader } from '@tollgate/event-log/event-log';
 import { createFileEventLogReader } from '@tollgate/event-log/file/file-event-log-reader';
-import { readTogether } from '@tollgate/event-log/read-together';
+import { joinReaders } from '@tollgate/event-log/join-readers';
 import { recordKeyUse } from '@tollgate/postgres/api-keys';
 import { pruneChanges } from '@tollgate/postgres/changes/read-changes';
 import { type Database, openDatabase } from '@tollgate/postgres/database';
@@ -104,11 +104,11 @@ async function openReader(config: WriterConfig, log: Logger): Promise<EventLogRe
   const { kafka: connection, kafkaTopic: topic, batchEvents: maxBatch } = config;
   const folders = ['events', 'replays'].map((name) => join(config.dataDir, name));
   const fileReader = (folder: string) => createFileEventLogReader({ folder, group: GROUP, onProblem });
-  if (connection === undefined) return readTogether(folders.map(fileReader));
+  if (connection === undefined) return joinReaders(folders.map(fileReader));
   const { createKafkaEventLogReader } = await import('@tollgate/event-log/kafka/kafka-event-log-reader');
   // Topics of several gateways may lie in one Kafka, and a group reads one topic. What files held before Kafka came is stored too.
   const kafka = createKafkaEventLogReader({ connection, topic, group: `${GROUP}.${topic}`, maxBatch, onProblem });
-  return readTogether([kafka, ...folders.filter((folder) => existsSync(folder)).map(fileReader)]);
+  return joinReaders([kafka, ...folders.filter((folder) => existsSync(folder)).map(fileReader)]);
 }
 
 /** Copies of dead letters, for whoever follows the topic; the table has them all, whether the copy succeeds or not. */

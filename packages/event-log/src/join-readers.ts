@@ -4,7 +4,7 @@ import type { EventLogReader } from './event-log.js';
  * Several logs read as one, each from its own offsets; `store` is called for each of them at the same time. Where one stops
  * with an error, all do, and `run` rejects with it.
  */
-export function readTogether(readers: readonly EventLogReader[]): EventLogReader {
+export function joinReaders(readers: readonly EventLogReader[]): EventLogReader {
   const close = async () => {
     await Promise.all(readers.map((reader) => reader.close()));
   };
