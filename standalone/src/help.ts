@@ -1,6 +1,6 @@
 import { describeSettings, type Shape } from '@tollgate/service-kit/settings';
 
-const USAGE = `Starts the whole gateway on this machine: Envoy, PostgreSQL, authz, ratelimit, collector and writer.
+const USAGE = `Starts the whole gateway on this machine: Envoy, PostgreSQL, authz, ratelimit, collector, writer and reconciler.
 
   npm start                until Ctrl-C
   npm start -- --json      prints one JSON line when ready, for scripts

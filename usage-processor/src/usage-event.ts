@@ -39,7 +39,7 @@ export interface UsageEventSettings {
 export type RefusalReason = 'no-stream-id' | 'no-start-time' | 'bad-identity';
 
 export type UsageOutcome =
-  /** `badUnits`: the upstream's number of units was none, so one was counted. `isUnlimited`: no limiter saw the request. */
+  /** `hasBadUnits`: the upstream's number of units was none, so one was counted. `isUnlimited`: no limiter saw the request. */
   | { kind: 'event'; event: UsageEvent; hasBadUnits: boolean; isUnlimited: boolean }
   | { kind: 'not-usage'; reason: 'no-organization' }
   | { kind: 'refused'; reason: RefusalReason };

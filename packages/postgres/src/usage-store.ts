@@ -100,7 +100,11 @@ export async function dropOldUsage(db: Sql, now: Date): Promise<number> {
   });
 }
 
-/** A replay of old events may have to look into many compressed rows, more than TimescaleDB allows unless told (0: any number). */
+/**
+ * The fence that exactly once rests on: moves the offset of these records, in the transaction of their rows. Throws
+ * StaleOwner where somebody has stored them, or later ones. Says on the way what holds for this transaction: old events that come again
+ * may have to look into many compressed rows, more than TimescaleDB allows unless told (0: any number).
+ */
 async function claimOffset(tx: Sql, batch: UsageBatch): Promise<void> {
   if (batch.nextOffset < batch.startOffset) throw new RangeError('a batch cannot end before it begins');
   const rows = await tx.query(
