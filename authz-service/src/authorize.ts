@@ -1,6 +1,6 @@
 import { hashApiKey } from '@tollgate/domain/api-key';
 import type { ErrorCode } from '@tollgate/domain/error-code';
-import { type KeyDenial, type KeyRecord, keyDenial } from '@tollgate/domain/judge-key';
+import { type KeyRecord, keyDenial } from '@tollgate/domain/judge-key';
 import { demandedScopes, missingScopes } from '@tollgate/domain/scope';
 import type { KeyCache } from './key-cache.js';
 import type { PresentedKey } from './presented-key.js';
@@ -22,12 +22,6 @@ export type Decision =
   /** `missing` is empty where what the route demands is malformed, so that no key has it. */
   | { kind: 'denied'; code: 'insufficient_scope'; missing: readonly string[] };
 
-const CODE_OF = {
-  'revoked-key': 'revoked_api_key',
-  'expired-key': 'expired_api_key',
-  'inactive-organization': 'organization_suspended',
-} as const satisfies Record<KeyDenial, DenialCode>;
-
 /**
  * Whether the caller may pass. A promise only where the key must be looked up; it rejects where nobody can tell. `demand`
  * is what the route's configuration says of scopes.
@@ -44,7 +38,7 @@ export function authorize(presented: PresentedKey, keys: KeyCache, nowMs: number
 function judge(key: KeyRecord | undefined, isInAuthorization: boolean, nowMs: number, demand: string): Decision {
   if (key === undefined) return { kind: 'denied', code: 'invalid_api_key' };
   const denial = keyDenial(key, nowMs);
-  if (denial !== undefined) return { kind: 'denied', code: CODE_OF[denial] };
+  if (denial !== undefined) return { kind: 'denied', code: denial };
   const missing = lackingScopes(key, demand);
   if (missing !== undefined) return { kind: 'denied', code: 'insufficient_scope', missing };
   return { kind: 'allowed', key, isInAuthorization };

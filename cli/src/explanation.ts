@@ -4,7 +4,6 @@ import { missingScopes } from '@tollgate/domain/scope';
 import { type Decision, LIMIT_ERROR } from '@tollgate/limit-store/decide';
 import type { ApiKey } from '@tollgate/postgres/api-keys';
 import type { Organization } from '@tollgate/postgres/organizations';
-import { DENIAL_CODES } from './denial-code.js';
 import type { Row } from './view.js';
 
 /** What the gateway would answer. `code` is null where it lets the request through. */
@@ -32,7 +31,7 @@ export function authorizationOf(
     nowMs,
   );
   const missing = missingScopes(key.scopes, demanded);
-  const code = denial === undefined ? (missing.length > 0 ? 'insufficient_scope' : null) : DENIAL_CODES[denial];
+  const code = denial ?? (missing.length > 0 ? 'insufficient_scope' : null);
   const message = code === null ? 'The key is valid.' : ERRORS[code].message;
   return { code, message, missingScopes: missing };
 }

@@ -120,7 +120,19 @@ test('key verify judges as the gateway does', async () => {
   expect(await verify('sk_live_00000000000000000000000000000000')).toMatchObject({ exitCode: 1, code: 'malformed_api_key' });
   expect(await verify(`${good}\n${good}`)).toMatchObject({ exitCode: 1, code: 'malformed_api_key' });
   expect(await verify('\u001b[2Jnonsense')).toMatchObject({ exitCode: 1, code: 'malformed_api_key', key_id: null });
+  const foreign = 'made-elsewhere-4711-abcdefgh';
+  expect(await verify(foreign)).toMatchObject({ exitCode: 1, code: 'malformed_api_key' });
+  await db.query('UPDATE api_keys SET key_hash = $2 WHERE key_hash = $1', [
+    hashApiKey(await secretOf('foreign')),
+    hashApiKey(foreign),
+  ]);
+  expect(await verify(foreign)).toMatchObject({
+    exitCode: 0,
+    valid: true,
+    message: expect.stringContaining('ACCEPT_FOREIGN_KEYS'),
+  });
   await cli.json('org', 'suspend', 'Judged', '--yes');
+  expect(await verify(foreign)).toMatchObject({ exitCode: 1, code: 'organization_suspended' });
   expect(await verify(good)).toMatchObject({ exitCode: 1, code: 'organization_suspended' });
   await db.query('DELETE FROM api_keys WHERE key_hash = $1', [hashApiKey(good)]);
   expect(await verify(good)).toMatchObject({ exitCode: 1, code: 'invalid_api_key', key_id: null });

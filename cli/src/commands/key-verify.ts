@@ -1,10 +1,10 @@
 import { apiKeyEnvironment, hashApiKey } from '@tollgate/domain/api-key';
 import { ERRORS, type ErrorCode } from '@tollgate/domain/error-code';
+import { couldBeForeignKey } from '@tollgate/domain/foreign-key';
 import { type KeyRecord, keyDenial } from '@tollgate/domain/judge-key';
 import { findKeyByHash } from '@tollgate/postgres/api-keys';
 import { Unhappy, wrongUse } from '../cli-error.js';
 import type { Command } from '../command.js';
-import { DENIAL_CODES } from '../denial-code.js';
 import { column, type Row, type View } from '../view.js';
 
 export const keyVerify: Command = {
@@ -16,19 +16,28 @@ export const keyVerify: Command = {
   async run(_args, { readSecret, database, output, now }) {
     const secret = await readSecret('Paste the key and press Enter (it is not shown):');
     if (secret === '') throw wrongUse('No key came by stdin.');
-    if (apiKeyEnvironment(secret) === undefined) return tell(output.one, 'malformed_api_key', undefined);
-    const key = await findKeyByHash(await database(), hashApiKey(secret));
-    if (key === undefined) return tell(output.one, 'invalid_api_key', undefined);
-    const denial = keyDenial(key, now.getTime());
-    tell(output.one, denial && DENIAL_CODES[denial], key);
+    const isOurs = apiKeyEnvironment(secret) !== undefined;
+    const mayExist = isOurs || couldBeForeignKey(secret);
+    const key = mayExist ? await findKeyByHash(await database(), hashApiKey(secret)) : undefined;
+    if (key === undefined) return tell(output.one, isOurs ? 'invalid_api_key' : 'malformed_api_key', undefined);
+    tell(output.one, keyDenial(key, now.getTime()), key, isOurs ? LET_IN : LET_IN_IF_FOREIGN);
   },
 };
 
-function tell(print: (row: Row, view: View) => void, code: ErrorCode | undefined, key: KeyRecord | undefined): void {
+const LET_IN = 'The gateway lets this key in.';
+/** Which is a setting of each authz, and not known here. */
+const LET_IN_IF_FOREIGN = 'The gateway lets this key in where authz runs with ACCEPT_FOREIGN_KEYS=true: another system made it.';
+
+function tell(
+  print: (row: Row, view: View) => void,
+  code: ErrorCode | undefined,
+  key: KeyRecord | undefined,
+  letIn = LET_IN,
+): void {
   const row = {
     valid: code === undefined,
     code: code ?? null,
-    message: code === undefined ? 'The gateway lets this key in.' : ERRORS[code].message,
+    message: code === undefined ? letIn : ERRORS[code].message,
     key_id: key?.id ?? null,
     organization_id: key?.organizationId ?? null,
     environment: key?.environment ?? null,

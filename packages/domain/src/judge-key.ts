@@ -1,4 +1,5 @@
 import type { Environment } from './api-key.js';
+import type { ErrorCode } from './error-code.js';
 
 /** What deciding about a request needs to know of its key. Times are Unix milliseconds. */
 export interface KeyRecord {
@@ -12,15 +13,16 @@ export interface KeyRecord {
   revokedAtMs: number | undefined;
 }
 
-export type KeyDenial = 'revoked-key' | 'expired-key' | 'inactive-organization';
+/** As the gateway answers such a key. */
+export type KeyDenial = Extract<ErrorCode, 'revoked_api_key' | 'expired_api_key' | 'organization_suspended'>;
 
 /**
  * Why this key may not be used at this time, or undefined where it may. The one rule that authz, the CLI and
  * later an API share. A key's end is exclusive: at `expiresAtMs` itself it has expired.
  */
 export function keyDenial(key: KeyRecord, nowMs: number): KeyDenial | undefined {
-  if (key.revokedAtMs !== undefined && key.revokedAtMs <= nowMs) return 'revoked-key';
-  if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs) return 'expired-key';
-  if (!key.organizationIsActive) return 'inactive-organization';
+  if (key.revokedAtMs !== undefined && key.revokedAtMs <= nowMs) return 'revoked_api_key';
+  if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs) return 'expired_api_key';
+  if (!key.organizationIsActive) return 'organization_suspended';
   return undefined;
 }

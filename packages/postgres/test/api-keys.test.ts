@@ -79,7 +79,7 @@ test('a revoked key is denied by any clock, however far it lags behind', async (
   const { secret, key } = await aKey(db, id);
   await revokeApiKey(db, key.id, 'leaked', 'tester');
   const record = await findKeyByHash(db, hashApiKey(secret));
-  expect(record && keyDenial(record, Date.now() - 3_600_000)).toBe('revoked-key');
+  expect(record && keyDenial(record, Date.now() - 3_600_000)).toBe('revoked_api_key');
 });
 
 test('a second revocation keeps the time and the reason of the first, and is not recorded', async () => {

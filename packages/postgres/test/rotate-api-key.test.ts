@@ -43,7 +43,7 @@ test('both keys work during the overlap, and after it the old one has ended with
   expect(endMs - before).toBeGreaterThan(HOUR_MS - 60_000);
   expect(endMs - before).toBeLessThan(HOUR_MS + 60_000);
   expect(await denialOf(db, old.secret, endMs - 1)).toBeUndefined();
-  expect(await denialOf(db, old.secret, endMs)).toBe('expired-key');
+  expect(await denialOf(db, old.secret, endMs)).toBe('expired_api_key');
   expect(await denialOf(db, secret, endMs)).toBeUndefined();
   expect(await listApiKeys(db, {})).toEqual([rotated, key]);
 });
@@ -53,7 +53,7 @@ test('without an overlap the old key is revoked at once, for any clock', async (
   const old = await aKey(db);
   const { secret, rotated } = await rotateApiKey(db, old.key.id, { overlapMs: 0 }, 'bob');
   expect(rotated).toMatchObject({ revokedReason: 'rotated', expiresAt: undefined });
-  expect(await denialOf(db, old.secret, 1)).toBe('revoked-key');
+  expect(await denialOf(db, old.secret, 1)).toBe('revoked_api_key');
   expect(await denialOf(db, secret, Date.now())).toBeUndefined();
 });
 
