@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from '@tollgate/embedded/free-port';
 import { startTimeOf } from '@tollgate/embedded/process-identity';
-import { freePort } from '@tollgate/testing/free-port';
 import { until } from '@tollgate/testing/until';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Gateway, newDataFolder, startGateway } from './gateway.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { freePort } from '@tollgate/embedded/free-port';
 import { checkPort } from '@tollgate/standalone/port-check';
-import { freePort } from '@tollgate/testing/free-port';
 import { expect, test } from 'vitest';
 
 test('a free port is free after it was checked, and 0 always', async () => {

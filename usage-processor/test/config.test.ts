@@ -55,6 +55,7 @@ test('usage goes to its own database where there is one, else to the common one'
   const common = { DATABASE_URL: 'postgres://db/common' };
   expect(readWriterConfig(common).databaseUrl).toBe('postgres://db/common');
   expect(readWriterConfig({ ...common, USAGE_DATABASE_URL: 'postgres://db/usage' }).databaseUrl).toBe('postgres://db/usage');
+  expect(readWriterConfig({ ...common, USAGE_DATABASE_URL: ' ' })).toMatchObject({ databaseUrl: common.DATABASE_URL });
   expect(() => readWriterConfig({})).toThrow(/DATABASE_URL is required/);
 });
 

@@ -1,4 +1,4 @@
-import { freePort } from '@tollgate/testing/free-port';
+import { freePort } from '@tollgate/embedded/free-port';
 import { expect, onTestFinished, test } from 'vitest';
 import { startGateway } from './live-gateway.js';
 

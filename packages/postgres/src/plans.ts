@@ -14,12 +14,6 @@ export async function listPlans(db: Sql): Promise<Plan[]> {
   return rows.map(planOf);
 }
 
-export async function findPlan(db: Sql, name: string): Promise<Plan | undefined> {
-  if (!NAME.test(name)) return undefined;
-  const rows = await db.query<PlanRow>(`${SELECT} WHERE name = $1`, [name]);
-  return rows[0] && planOf(rows[0]);
-}
-
 /** The plan, which cannot change before the end of the transaction. Throws {@link NotFound}. */
 export async function lockPlan(tx: Sql, name: string): Promise<Plan> {
   const rows = NAME.test(name) ? await tx.query<PlanRow>(`${SELECT} WHERE name = $1 FOR SHARE`, [name]) : [];

@@ -1,9 +1,10 @@
 import { createApiKey } from '@tollgate/postgres/api-keys';
 import { listAudit } from '@tollgate/postgres/audit';
+import type { Database } from '@tollgate/postgres/database';
 import { Conflict, Invalid, NotFound } from '@tollgate/postgres/errors';
 import { clearLimits, findOrganizationLimits, getLimits, setLimits } from '@tollgate/postgres/limits';
 import { getOrganization } from '@tollgate/postgres/organizations';
-import { findPlan, setPlan } from '@tollgate/postgres/plans';
+import { listPlans, setPlan } from '@tollgate/postgres/plans';
 import { expect, test } from 'vitest';
 import { HOSTILE_STRINGS } from './hostile-strings.js';
 import { anOrganization, count, openFresh } from './open-fresh.js';
@@ -164,3 +165,7 @@ test('a key is put in shadow only with limits of its own', async () => {
   ]);
   await expect(setLimits(db, subject, { perMinute: null }, 'tester')).rejects.toBeInstanceOf(Invalid);
 });
+
+async function findPlan(db: Database, name: string) {
+  return (await listPlans(db)).find((plan) => plan.name === name);
+}

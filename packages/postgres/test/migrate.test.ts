@@ -2,7 +2,6 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createApiKey, listApiKeys } from '@tollgate/postgres/api-keys';
-import { describeSchema } from '@tollgate/postgres/describe-schema';
 import { importApiKeys } from '@tollgate/postgres/import-api-keys';
 import { setLimits } from '@tollgate/postgres/limits';
 import { migrateDown, migrateUp, migrationStatus } from '@tollgate/postgres/migrate';
@@ -12,6 +11,7 @@ import { freshDatabase } from '@tollgate/testing/database';
 import { MIGRATIONS_FOLDER } from '@tollgate/testing/migrations-folder';
 import { until } from '@tollgate/testing/until';
 import { expect, onTestFinished, test } from 'vitest';
+import { describeSchema } from './describe-schema.js';
 import { anEvent, anOrganization, openUrl } from './open-fresh.js';
 
 const EMPTY_SCHEMA = /^(-- \w+\n|.*schema_migrations.*\n|\n)*$/;

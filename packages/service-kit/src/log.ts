@@ -30,16 +30,3 @@ export function createLogger(options: { service: string; level: LogLevel }, stre
     stream ?? pino.destination({ dest: 1, sync: true }),
   );
 }
-
-/** The fields of a line about one request, under the names that all services use. What is not known is left out. */
-export function requestFields(request: { organizationId?: string; requestId?: string | null; durationMs?: number }): {
-  organization_id?: string;
-  request_id?: string;
-  duration_ms?: number;
-} {
-  return {
-    ...(request.organizationId === undefined ? {} : { organization_id: request.organizationId }),
-    ...(request.requestId == null ? {} : { request_id: request.requestId }),
-    ...(request.durationMs === undefined ? {} : { duration_ms: request.durationMs }),
-  };
-}

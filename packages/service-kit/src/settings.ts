@@ -1,6 +1,5 @@
 /** Settings come from the environment, are read once and whole, and every mistake is told together. */
 import { readFileSync } from 'node:fs';
-import { formatListenAddress, type ListenAddress } from './listen-address.js';
 import { scrub } from './scrub.js';
 import type { SettingValue } from './setting-values.js';
 
@@ -136,6 +135,11 @@ function readField(from: Field<unknown>, env: Environment): Outcome<unknown> {
   return { problem: `${from.name} ${why}${from.isSecret ? '' : `, not ${quoted(given)}`}` };
 }
 
+/** Whether the setting, or the file that holds it, is named at all. An empty variable counts as not set. */
+export function isSet({ name, isSecret }: Field<unknown>, env: Environment): boolean {
+  return [name, ...(isSecret ? [`${name}_FILE`] : [])].some((variable) => Boolean(env[variable]?.trim()));
+}
+
 /** The text of a setting from its variable or its file; undefined where neither is set. */
 function readText(from: Field<unknown>, env: Environment): Outcome<string | undefined> {
   const direct = env[from.name]?.trim() || undefined;
@@ -182,25 +186,4 @@ export function describeSettings(shape: Shape): SettingDescription[] {
     description: from.describe,
     secret: from.isSecret,
   }));
-}
-
-/** Settings that may be printed: secrets are `***`, and so is a password in a URL that is no secret by name. */
-export function maskSettings<Fields extends Shape>(shape: Fields, settings: SettingsOf<Fields>): Record<string, unknown> {
-  const masked: Record<string, unknown> = {};
-  for (const [name, from] of Object.entries(shape)) {
-    const value: unknown = settings[name];
-    masked[name] = from.isSecret && value !== undefined ? '***' : printable(value);
-  }
-  return masked;
-}
-
-function printable(value: unknown): unknown {
-  // Scrubbing knows JSON, where a quote inside a password does not end it.
-  if (typeof value === 'string') return JSON.parse(scrub(JSON.stringify(value)));
-  if (Array.isArray(value)) return value.map(printable);
-  return isListenAddress(value) ? formatListenAddress(value) : value;
-}
-
-function isListenAddress(value: unknown): value is ListenAddress {
-  return typeof value === 'object' && value !== null && 'kind' in value && (value.kind === 'tcp' || value.kind === 'unix');
 }

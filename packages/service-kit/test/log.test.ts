@@ -1,4 +1,4 @@
-import { createLogger, requestFields } from '@tollgate/service-kit/log';
+import { createLogger } from '@tollgate/service-kit/log';
 import { expect, test } from 'vitest';
 import { CANARY_KEY, CANARY_PASSWORD, CANARY_URL, hasCanary } from './canaries.js';
 import { capturedLog } from './captured-log.js';
@@ -17,15 +17,6 @@ test('lines below the level are not written', () => {
   log.warn('careful');
   log.error('broken');
   expect(written).toHaveLength(1);
-});
-
-test('fields of a request have the names that all services use, and what is unknown is left out', () => {
-  expect(requestFields({ organizationId: 'o', requestId: 'r', durationMs: 1.5 })).toEqual({
-    organization_id: 'o',
-    request_id: 'r',
-    duration_ms: 1.5,
-  });
-  expect(requestFields({ requestId: null })).toEqual({});
 });
 
 test('an error is logged with its stack and its cause', () => {

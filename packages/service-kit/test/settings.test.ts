@@ -10,7 +10,6 @@ import {
   integer,
   list,
   listenAddress,
-  maskSettings,
   oneOf,
   readSettings,
   SettingsError,
@@ -135,22 +134,6 @@ test.each([
   [oneOf('redis', 'memory'), 'redis, memory'],
 ])('a setting says what it may be: %#', (value, kind) => {
   expect(value.description).toBe(kind);
-});
-
-test('masked settings show everything but secrets', () => {
-  const shape = { ...SHAPE, upstream: field('UPSTREAM_URL', url(), { optional: true }) };
-  const settings = readSettings(shape, {
-    DATABASE_URL: CANARY_URL.replaceAll(/["\\]/g, ''),
-    UPSTREAM_URL: 'https://u:c4n4ry@h/x',
-  });
-  expect(maskSettings(shape, settings)).toEqual({
-    listen: '127.0.0.1:50051',
-    databaseUrl: '***',
-    redisUrl: undefined,
-    ttlMs: 900_000,
-    isOpen: false,
-    upstream: 'https://***@h/x',
-  });
 });
 
 test.each<[string, SettingValue<unknown>, Record<string, unknown>, string[]]>([

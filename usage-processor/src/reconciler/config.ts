@@ -5,6 +5,7 @@ import {
   durationMs,
   type Environment,
   field,
+  isSet,
   listenAddress,
   oneOf,
   readSettings,
@@ -72,9 +73,8 @@ export function readConfig(env: Environment): ReconcilerConfig {
 }
 
 function readOwnSettings(env: Environment): SettingsOf<typeof SETTINGS> {
-  const hasOwnDatabase = Boolean(env['USAGE_DATABASE_URL'] || env['USAGE_DATABASE_URL_FILE']);
   const databaseUrl = { ...SETTINGS.databaseUrl, name: 'DATABASE_URL' };
-  const settings = readSettings(hasOwnDatabase ? SETTINGS : { ...SETTINGS, databaseUrl }, env);
+  const settings = readSettings(isSet(SETTINGS.databaseUrl, env) ? SETTINGS : { ...SETTINGS, databaseUrl }, env);
   if (settings.usageFile === undefined && settings.envoyAdminUrl === undefined) {
     throw new SettingsError(['USAGE_FILE or ENVOY_ADMIN_URL is required: without either there is nothing to compare with.']);
   }

@@ -4,6 +4,7 @@ import {
   type Environment,
   field,
   integer,
+  isSet,
   listenAddress,
   readSettings,
   readTogether,
@@ -44,8 +45,7 @@ export function readConfig(env: Environment): WriterConfig {
 }
 
 function readOwnSettings(env: Environment): SettingsOf<typeof SETTINGS> {
-  const hasOwnDatabase = Boolean(env['USAGE_DATABASE_URL'] || env['USAGE_DATABASE_URL_FILE']);
-  if (hasOwnDatabase) return readSettings(SETTINGS, env);
+  if (isSet(SETTINGS.databaseUrl, env)) return readSettings(SETTINGS, env);
   const { mainDatabaseUrl, ...shape } = SETTINGS;
   const databaseUrl = { ...SETTINGS.databaseUrl, name: mainDatabaseUrl.name };
   return { ...readSettings({ ...shape, databaseUrl }, env), mainDatabaseUrl: undefined };

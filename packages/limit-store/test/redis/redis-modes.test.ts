@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '@tollgate/testing/free-port';
+import { freePort } from '@tollgate/embedded/free-port';
 import { startRedis } from '@tollgate/testing/redis';
 import { type RedisCluster, startRedisCluster } from '@tollgate/testing/redis-cluster';
 import { redisCommand } from '@tollgate/testing/redis-command';

@@ -1,7 +1,7 @@
 import { isoMicros } from '@tollgate/domain/usage-event';
 import type { Sql } from '@tollgate/postgres/database';
-import { describeSchema } from '@tollgate/postgres/describe-schema';
 import { expect, onTestFinished, test } from 'vitest';
+import { describeSchema } from '../describe-schema.js';
 import { count } from '../open-fresh.js';
 import {
   at,

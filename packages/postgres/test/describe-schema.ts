@@ -1,4 +1,4 @@
-import type { Sql } from './database.js';
+import type { Sql } from '@tollgate/postgres/database';
 
 /**
  * The schema "public" in words, sorted: tables, columns, constraints, indexes, triggers, functions, views. Partitions are

@@ -1,1 +1,0 @@
-export { freePort } from '@tollgate/embedded/free-port';
