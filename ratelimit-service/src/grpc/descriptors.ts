@@ -3,6 +3,7 @@ import type { Tightening, Window } from '@tollgate/limit-store/applied-limits';
 import type { RateLimitDescriptor } from '@tollgate/protos/envoy/extensions/common/ratelimit/v3/ratelimit';
 import type { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
 import { RateLimitUnit } from '@tollgate/protos/envoy/type/v3/ratelimit_unit';
+import { COST_TOO_HIGH, costOf } from './cost.js';
 
 export const DOMAIN = 'tollgate';
 
@@ -12,8 +13,6 @@ export type LimitRequest =
   /** Nothing that we limit: another domain, or an organization that cannot exist. */
   | { kind: 'unlimited'; reason: 'other-domain' | 'unknown-organization'; descriptors: number }
   | { kind: 'invalid'; reason: string };
-
-const MAX_COST = 1_000_000_000;
 
 const WINDOW_OF: ReadonlyMap<RateLimitUnit, Window> = new Map([
   [RateLimitUnit.MINUTE, 'minute'],
@@ -36,7 +35,7 @@ export function requestFrom(request: RateLimitRequest): LimitRequest {
   if (organizationId === undefined) return { kind: 'invalid', reason: 'The descriptor names no organization_id.' };
   if (!isUuid(organizationId)) return { kind: 'unlimited', reason: 'unknown-organization', descriptors: 1 };
   const cost = costOf(request, descriptor);
-  if (cost > MAX_COST) return { kind: 'invalid', reason: `hits_addend must be at most ${MAX_COST}.` };
+  if (cost === undefined) return { kind: 'invalid', reason: COST_TOO_HIGH };
   return {
     kind: 'take',
     organizationId,
@@ -48,11 +47,6 @@ export function requestFrom(request: RateLimitRequest): LimitRequest {
 
 function entryValue(descriptor: RateLimitDescriptor, key: string): string | undefined {
   return descriptor.entries.find((entry) => entry.key === key)?.value;
-}
-
-/** A descriptor's own `hits_addend` wins, and its explicit 0 looks without taking; the request's 0 means "unset", so 1. */
-function costOf(request: RateLimitRequest, descriptor: RateLimitDescriptor): number {
-  return descriptor.hitsAddend ?? (request.hitsAddend || 1);
 }
 
 /** An override in a unit that we have no window for is left aside: the stored limits, which it could only tighten, hold. */

@@ -9,11 +9,10 @@ import {
 } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
 import { headerBytes } from './header-bytes.js';
 import { type HeaderForm, limitHeaders } from './limit-headers.js';
+import { limitedDetails, limitedHeaders, MAX_UINT32 } from './over-limit.js';
 
 type LimitDecision = Exclude<Decision, { kind: 'unlimited' }>;
 
-/** A larger limit does not fit the field. */
-const MAX_UINT32 = 0xffffffff;
 const UNIT: Record<Window, Unit> = { minute: Unit.MINUTE, day: Unit.DAY, month: Unit.MONTH };
 
 const EMPTY: RateLimitResponse = {
@@ -92,21 +91,8 @@ function marksOf(decision: LimitDecision): HeaderValue[] {
   return headers;
 }
 
-function limitedHeaders(trip: Trip): HeaderValue[] {
-  // Envoy replaces the body of an answer that names no content type.
-  const headers = [{ key: 'content-type', value: 'application/json' }];
-  if (trip.retryAfter !== undefined) headers.push({ key: 'Retry-After', value: String(trip.retryAfter) });
-  return headers;
-}
-
 function detailsOf(trip: Trip): Record<string, unknown> {
-  return {
-    limit_type: trip.window,
-    limit: trip.limit,
-    remaining: trip.remaining,
-    reset_at: new Date(trip.resetAt * 1000).toISOString().replace('.000Z', 'Z'),
-    ...(trip.retryAfter === undefined ? {} : { retry_after: trip.retryAfter }),
-  };
+  return limitedDetails({ limit_type: trip.window, limit: trip.limit }, trip);
 }
 
 function metadataOfTrips(decision: 'limited' | 'shadow'): Record<Window, Uint8Array> {

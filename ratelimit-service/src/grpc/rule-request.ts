@@ -5,8 +5,8 @@ import {
   type RateLimitRequest,
   RateLimitResponse_RateLimit_Unit as UnitNumber,
 } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
+import { COST_TOO_HIGH, costOf } from './cost.js';
 
-const MAX_COST = 1_000_000_000;
 /** Each is a take by itself: one call must not fill the queue of all. */
 const MAX_DESCRIPTORS = 100;
 
@@ -33,8 +33,8 @@ export function ruleRequestFrom(request: RateLimitRequest): RuleRequest {
   if (length > MAX_DESCRIPTORS) return { kind: 'invalid', reason: `A call has at most ${MAX_DESCRIPTORS} descriptors.` };
   const descriptors: Descriptor[] = [];
   for (const descriptor of request.descriptors) {
-    const cost = descriptor.hitsAddend ?? (request.hitsAddend || 1);
-    if (cost > MAX_COST) return { kind: 'invalid', reason: `hits_addend must be at most ${MAX_COST}.` };
+    const cost = costOf(request, descriptor);
+    if (cost === undefined) return { kind: 'invalid', reason: COST_TOO_HIGH };
     const ownLimit = ownLimitOf(descriptor);
     if (ownLimit === 'invalid') return { kind: 'invalid', reason: 'The limit of a descriptor has no unit that is known.' };
     descriptors.push({ entries: descriptor.entries, cost, ownLimit });

@@ -1,16 +1,15 @@
 import type { DescriptorStatus, DescriptorTrip, RulesDecision } from '@tollgate/descriptor-limits/judge-descriptors';
 import type { Unit } from '@tollgate/descriptor-limits/unit';
 import { rateLimitedBody } from '@tollgate/domain/error-code';
-import type { HeaderValue } from '@tollgate/protos/envoy/config/core/v3/base';
 import {
   RateLimitResponse_Code as Code,
   RateLimitResponse,
   RateLimitResponse_RateLimit_Unit as UnitNumber,
 } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
+import { limitedDetails, limitedHeaders, MAX_UINT32 } from './over-limit.js';
 
 type WireStatus = RateLimitResponse['statuses'][number];
 
-const MAX_UINT32 = 0xffffffff;
 const UNIT: Record<Unit, UnitNumber> = {
   second: UnitNumber.SECOND,
   minute: UnitNumber.MINUTE,
@@ -54,20 +53,6 @@ function wireStatus(status: DescriptorStatus): WireStatus {
   };
 }
 
-function limitedHeaders({ retryAfter }: DescriptorTrip): HeaderValue[] {
-  // Envoy replaces the body of an answer that names no content type.
-  const headers = [{ key: 'content-type', value: 'application/json' }];
-  if (retryAfter !== undefined) headers.push({ key: 'Retry-After', value: String(retryAfter) });
-  return headers;
-}
-
-function detailsOf({ limit, name, remaining, resetAt, retryAfter }: DescriptorTrip): Record<string, unknown> {
-  return {
-    limit_type: limit.unit,
-    ...(name === '' ? {} : { limit_name: name }),
-    limit: limit.requestsPerUnit,
-    remaining,
-    reset_at: new Date(resetAt * 1000).toISOString().replace('.000Z', 'Z'),
-    ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
-  };
+function detailsOf({ limit: { unit, requestsPerUnit }, name, ...trip }: DescriptorTrip): Record<string, unknown> {
+  return limitedDetails({ limit_type: unit, ...(name === '' ? {} : { limit_name: name }), limit: requestsPerUnit }, trip);
 }
