@@ -1,5 +1,5 @@
 import type { TracingOptions } from '@tollgate/envoy-config/options';
-import { listArgument, textArgument } from './arguments.js';
+import { flagArgument, listArgument, textArgument } from './arguments.js';
 import { wrongUse } from './cli-error.js';
 import type { Arguments, Option } from './command.js';
 import { quoted } from './printable.js';
@@ -22,6 +22,10 @@ export const TRACING_OPTIONS = {
     value: 'SHARE',
     describe: 'Of requests without a traceparent, how many are traced: 0 to 1; default: 1.',
   },
+  'trace-restart': {
+    type: 'boolean',
+    describe: 'Every trace begins at the gateway: what callers say in traceparent is dropped. Without it, it is followed.',
+  },
 } satisfies Record<string, Option>;
 
 /** Undefined without an endpoint. Throws a CliError for what cannot be read, and for what has no sense without it. */
@@ -29,9 +33,11 @@ export function tracingArguments(args: Arguments): TracingOptions | undefined {
   const endpoint = textArgument(args, 'otlp-endpoint');
   const headers = listArgument(args, 'otlp-header');
   const sampledShare = shareArgument(args);
-  if (endpoint !== undefined) return { endpoint, headers: headers && Object.fromEntries(headers.map(headerOf)), sampledShare };
-  if (headers !== undefined || sampledShare !== undefined)
-    throw wrongUse('--otlp-header and --trace-share need --otlp-endpoint: without it nothing is traced.');
+  const isRestarted = flagArgument(args, 'trace-restart');
+  if (endpoint !== undefined)
+    return { endpoint, headers: headers && Object.fromEntries(headers.map(headerOf)), sampledShare, isRestarted };
+  if (headers !== undefined || sampledShare !== undefined || isRestarted)
+    throw wrongUse('--otlp-header, --trace-share and --trace-restart need --otlp-endpoint: without it nothing is traced.');
   return undefined;
 }
 

@@ -70,6 +70,8 @@ test('config render has Envoy trace where a collector is named, with a token tha
   const words = ['--otlp-endpoint', 'http://collector:4318', '--otlp-header', 'X-Token=OTLP_TOKEN', '--trace-share', '0.05'];
   const { exitCode, stdout } = await renderHere(...words);
   expect(exitCode).toBe(0);
+  expect(stdout).not.toContain('remove: traceparent');
+  expect((await renderHere(...words, '--trace-restart')).stdout).toContain('remove: traceparent');
   for (const text of ['http://collector:4318/v1/traces', '"x-token"', '%ENVIRONMENT(OTLP_TOKEN)%', 'numerator: 50000,'])
     expect(stdout).toContain(text);
   expect((await renderHere()).stdout).not.toMatch(/otlp|opentelemetry/i);
@@ -77,6 +79,7 @@ test('config render has Envoy trace where a collector is named, with a token tha
 
 test.each([
   [['--trace-share', '0.1'], /need --otlp-endpoint/],
+  [['--trace-restart'], /need --otlp-endpoint/],
   [['--otlp-endpoint', 'http://c:4318', '--trace-share', '5%'], /--trace-share takes a number from 0 to 1/],
   [['--otlp-endpoint', 'collector:4318'], /the endpoint must be a URL/],
   [['--otlp-endpoint', 'http://c:4318', '--otlp-header', 'authorization=Bearer c4n4ry'], /--otlp-header takes NAME=VARIABLE/],

@@ -13,6 +13,7 @@ import {
   durationMs,
   type Environment,
   field,
+  flag,
   integer,
   list,
   readSettings,
@@ -71,6 +72,10 @@ export const SETTINGS = {
   sampledShare: field('OTEL_TRACES_SAMPLER_ARG', share(), {
     default: '1',
     describe: 'Of requests without a traceparent, how many are traced, with OTEL_EXPORTER_OTLP_ENDPOINT.',
+  }),
+  areTracesRestarted: field('TRACE_RESTART', flag(), {
+    default: 'false',
+    describe: 'Every trace begins at the gateway: what callers say in traceparent is dropped.',
   }),
   logLevel: LOG_LEVEL,
 };

@@ -13,8 +13,9 @@ export function gatewayTracing({
   otlpEndpoint,
   otlpHeaders = {},
   sampledShare,
+  areTracesRestarted: isRestarted,
   environment,
-}: Pick<StandaloneConfig, 'otlpEndpoint' | 'otlpHeaders' | 'sampledShare' | 'environment'>): GatewayTracing {
+}: StandaloneConfig): GatewayTracing {
   if (otlpEndpoint === undefined) return { tracing: undefined, env: undefined };
   const variables = Object.entries(otlpHeaders).map(([name, value], i) => ({
     name,
@@ -22,7 +23,7 @@ export function gatewayTracing({
     variable: `TOLLGATE_OTLP_HEADER_${i}`,
   }));
   const headers = Object.fromEntries(variables.map(({ name, variable }) => [name, variable]));
-  const tracing = { endpoint: otlpEndpoint, headers, sampledShare };
+  const tracing = { endpoint: otlpEndpoint, headers, sampledShare, isRestarted };
   if (variables.length === 0) return { tracing, env: undefined };
   const inherited = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const own = variables.map(({ variable, value }) => [variable, value]);

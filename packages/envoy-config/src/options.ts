@@ -50,6 +50,8 @@ export interface TracingOptions {
   headers?: Readonly<Record<string, string>> | undefined;
   /** Of requests without a traceparent, how many are traced: 0 to 1; all if not given. */
   sampledShare?: number | undefined;
+  /** Callers are strangers: their traceparent is dropped, and every trace begins here. */
+  isRestarted?: boolean | undefined;
 }
 
 /** Paths of PEM files. */

@@ -99,6 +99,11 @@ sampler:
         sampling_percentage: { numerator: ${Math.round(share * MILLION)}, denominator: MILLION }`;
 }
 
+/** Mutations of early headers, for callers who may not say what is traced. */
+export const FOREIGN_TRACES = `# Every trace begins here, whatever a caller says of its own.
+- remove: traceparent
+- remove: tracestate`;
+
 /** A field of a route whose requests are never traced. */
 export const UNTRACED =
   'tracing: { client_sampling: { numerator: 0 }, random_sampling: { numerator: 0 }, overall_sampling: { numerator: 0 } }';

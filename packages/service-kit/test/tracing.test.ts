@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { type CallInfo, GrpcError, type GrpcMethod, unaryMethod } from '@tollgate/service-kit/grpc';
+import { type CallInfo, clientStreamMethod, GrpcError, type GrpcMethod, unaryMethod } from '@tollgate/service-kit/grpc';
 import { startGrpcServer } from '@tollgate/service-kit/grpc-server';
 import { createMetrics } from '@tollgate/service-kit/metrics';
 import { openTracing, type Tracing } from '@tollgate/service-kit/tracing';
@@ -37,10 +37,10 @@ async function tracingTo(endpoint: string) {
 }
 
 /** A gRPC server with this one method, and a client of it. */
-async function serving(method: GrpcMethod) {
+async function serving(method: GrpcMethod, ...others: GrpcMethod[]) {
   const { log, lines } = capturedLog();
   const listen = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
-  const server = await startGrpcServer({ listen, methods: [method], log, allowPlaintext: false });
+  const server = await startGrpcServer({ listen, methods: [method, ...others], log, allowPlaintext: false });
   const client = testClient(server.address);
   onTestFinished(async () => {
     client.close();
@@ -115,10 +115,20 @@ test.each([
   await until(async () => (await count('sent')) === 2);
 });
 
-test('a fault of ours is an error in its span, and its log line names the trace, sampled or not', async () => {
+/** What has a stream is served by grpc-js. */
+const STREAM = clientStreamMethod(
+  '/test.Echo/Listen',
+  (bytes) => bytes,
+  async () => Buffer.from('heard'),
+);
+
+test.each([
+  ['our own HTTP/2', []],
+  ['grpc-js', [STREAM]],
+])('on %s a fault of ours is an error in its span, and its log line names the trace, sampled or not', async (_, others) => {
   const collector = await aCollector();
   const { tracing } = await tracingTo(collector.url);
-  const { ask, lines } = await serving(tracing.traced(SAY));
+  const { ask, lines } = await serving(tracing.traced(SAY), ...others.map(tracing.traced));
   await expect(ask('broken', SAMPLED)).rejects.toMatchObject({ code: 13 });
   await expect(ask('broken', UNSAMPLED)).rejects.toMatchObject({ code: 13 });
   await expect(ask('broken', {})).rejects.toMatchObject({ code: 13 });
