@@ -27,11 +27,7 @@ export function parseTraceparent(header: string | undefined): TraceParent | unde
   return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & SAMPLED) !== 0 };
 }
 
-export function traceParentOf(call: CallInfo): TraceParent | undefined {
-  return parseTraceparent(call.header('traceparent'));
-}
-
 /** For log lines about a call, whether it is sampled or not; undefined where its asker traces nothing. */
 export function traceIdOf(call: CallInfo): string | undefined {
-  return traceParentOf(call)?.traceId;
+  return parseTraceparent(call.header('traceparent'))?.traceId;
 }

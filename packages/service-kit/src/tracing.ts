@@ -6,7 +6,7 @@ import { type CallInfo, type CallSpan, GRPC_STATUS, GrpcError, type GrpcMethod }
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
 import type { RecordedSpan, SpanRecorder } from './span-recorder.js';
-import { traceParentOf } from './trace-context.js';
+import { parseTraceparent } from './trace-context.js';
 import { createTraceDelivery } from './trace-delivery.js';
 import type { TracingSettings } from './tracing-settings.js';
 import { VERSION } from './version.js';
@@ -30,6 +30,7 @@ export interface TracingOptions {
 }
 
 const OK = 0;
+const UNSAMPLED = '-00';
 
 /** Undefined where no endpoint is set. */
 export async function openTracing({ settings, service, log, metrics }: TracingOptions): Promise<Tracing | undefined> {
@@ -53,7 +54,10 @@ function tracedMethod(method: UnaryMethod, recorder: SpanRecorder): UnaryMethod 
   return {
     ...method,
     answer(message: Buffer, call: CallInfo) {
-      const parent = traceParentOf(call);
+      const header = call.header('traceparent');
+      // Most calls are not sampled, and their last flags tell it at once.
+      if (header === undefined || header.endsWith(UNSAMPLED)) return answer(message, call);
+      const parent = parseTraceparent(header);
       const span = parent?.isSampled === true ? recorder.begin(rpc, parent) : undefined;
       return span === undefined ? answer(message, call) : answeredWithin(span, () => answer(message, tracedCall(call, span)));
     },

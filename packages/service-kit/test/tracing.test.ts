@@ -85,6 +85,7 @@ test.each([
   const { ask } = await serving(tracing.traced(method));
   expect((await ask('unsampled', UNSAMPLED)).toString()).toBe('unsampled');
   expect((await ask('untraced', {})).toString()).toBe('untraced');
+  expect((await ask('of other flags', { traceparent: `00-${TRACE}-${CALLER}-02` })).toString()).toBe('of other flags');
   expect((await ask('malformed', { traceparent: 'x' })).toString()).toBe('malformed');
   expect((await ask('hello', SAMPLED)).toString()).toBe('hello');
   await expect(ask('busy', SAMPLED)).rejects.toMatchObject({ code: 8 });
