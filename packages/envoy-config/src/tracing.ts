@@ -105,8 +105,7 @@ export const FOREIGN_TRACES = `# Every trace begins here, whatever a caller says
 - remove: tracestate`;
 
 /** A field of a route whose requests are never traced. */
-export const UNTRACED =
-  'tracing: { client_sampling: { numerator: 0 }, random_sampling: { numerator: 0 }, overall_sampling: { numerator: 0 } }';
+export const UNTRACED = 'tracing: { client_sampling: { numerator: 0 }, random_sampling: { numerator: 0 } }';
 
 /** The collector of spans, for which nothing waits. */
 export function tracingCluster({ tracing: options, upstreamCaFile }: EnvoyConfig): string | undefined {
