@@ -39,17 +39,13 @@ export function extAuthz(options: ExtAuthzOptions): GrpcMethod {
     const startMs = performance.now();
     const nowMs = now();
 
-    const tell = (outcome: Outcome): void => {
-      onDecision(outcome, performance.now() - startMs, call);
-      if (call.span !== undefined) describe(outcome, call.span);
-    };
     const answer = (decision: Decision): Uint8Array => {
-      tell(decision);
+      tell(decision, startMs, call);
       if (decision.kind === 'allowed') return allowedResponse(decision.key, decision.isInAuthorization);
       return deniedResponse(decision, requestIdOf(call), new Date(nowMs));
     };
     const fail = (error: unknown): Uint8Array => {
-      tell({ kind: 'unavailable', error });
+      tell({ kind: 'unavailable', error }, startMs, call);
       return unavailableResponse(requestIdOf(call), new Date(nowMs), retryAfterSeconds());
     };
 
@@ -64,6 +60,11 @@ export function extAuthz(options: ExtAuthzOptions): GrpcMethod {
     }
     shedder.leave();
     return answered;
+  }
+
+  function tell(outcome: Outcome, startMs: number, call: CallInfo): void {
+    onDecision(outcome, performance.now() - startMs, call);
+    if (call.span !== undefined) describe(outcome, call.span);
   }
 
   function shed(call: CallInfo): Uint8Array {
