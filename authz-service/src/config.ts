@@ -11,6 +11,7 @@ import {
   secretField,
   url,
 } from '@tollgate/service-kit/settings';
+import { TRACING_SETTINGS } from '@tollgate/service-kit/tracing-settings';
 
 export const SETTINGS = {
   listen: field('AUTHZ_LISTEN', listenAddress(), {
@@ -41,6 +42,7 @@ export const SETTINGS = {
     describe: 'When work comes later than this for half a second on end, calls are refused at once with 503.',
   }),
   ...GRPC_SETTINGS,
+  ...TRACING_SETTINGS,
   logLevel: LOG_LEVEL,
 };
 

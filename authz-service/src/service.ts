@@ -13,6 +13,8 @@ import { grpcServing } from '@tollgate/service-kit/grpc-settings';
 import { createLoadShedder } from '@tollgate/service-kit/load-shedder';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { createMetrics } from '@tollgate/service-kit/metrics';
+import { traceIdOf } from '@tollgate/service-kit/trace-context';
+import { openTracing } from '@tollgate/service-kit/tracing';
 import { VERSION } from '@tollgate/service-kit/version';
 import { authorize } from './authorize.js';
 import { createBatchedLookup } from './batched-lookup.js';
@@ -60,6 +62,7 @@ const TRUST_STATE: Record<Trust, number> = { listening: 0, polling: 1, unreachab
 export async function startAuthzService(config: AuthzConfig, overrides: AuthzOverrides = {}): Promise<AuthzService> {
   const log = overrides.log ?? createLogger({ service: 'authz', level: config.logLevel });
   const metrics = createMetrics('authz');
+  const tracing = await openTracing({ settings: config, service: 'authz', log, metrics });
   const db = openDatabase({
     url: config.databaseUrl,
     maxConnections: config.databaseConnections,
@@ -94,10 +97,10 @@ export async function startAuthzService(config: AuthzConfig, overrides: AuthzOve
     authorize: (presented, nowMs, demand) => authorize(presented, keys, nowMs, demand),
     acceptsForeignKeys: config.acceptsForeignKeys,
     now: Date.now,
-    onDecision(outcome, durationMs) {
+    onDecision(outcome, durationMs, call) {
       told.onDecision(outcome, durationMs);
       const failure = failureOf(outcome);
-      if (failure !== undefined) logFailure(failure, CHECK_PATH, Date.now());
+      if (failure !== undefined) logFailure(failure, CHECK_PATH, Date.now(), traceIdOf(call));
     },
   });
 
@@ -106,6 +109,7 @@ export async function startAuthzService(config: AuthzConfig, overrides: AuthzOve
   const release = async (): Promise<void> => {
     isClosing = true;
     await grpc?.close(CLOSE_GRACE_MS);
+    await tracing?.close();
     shedder.close();
     known.close();
     await feed.close();
@@ -115,7 +119,7 @@ export async function startAuthzService(config: AuthzConfig, overrides: AuthzOve
     grpc = await startGrpcServer({
       ...grpcServing(config),
       listen: config.listen,
-      methods: [check],
+      methods: [tracing?.traced(check) ?? check],
       maxConnectionAgeMs: CONNECTION_AGE_MS,
       log,
       metrics,

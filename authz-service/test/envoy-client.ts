@@ -28,10 +28,16 @@ export async function envoyClient(address: string) {
   onTestFinished(() => client.close());
   return {
     /** Rejects with grpc-js's error, which has a `code`. */
-    async check(headers: Record<string, string>, requestId?: string, scope = ''): Promise<CheckAnswer> {
+    async check(
+      headers: Record<string, string>,
+      requestId?: string,
+      scope = '',
+      metadata: Record<string, string> = {},
+    ): Promise<CheckAnswer> {
       const http = { id: '1', method: 'GET', path: '/v1/orders?page=2', host: 'api.example.com', headers };
       const message = { attributes: { request: { http }, context_extensions: { scope } } };
-      return answerOf(await call(client, method, message, requestId));
+      const sent = { ...metadata, ...(requestId !== undefined && { 'x-request-id': requestId }) };
+      return answerOf(await call(client, method, message, sent));
     },
     raw: (path: string, bytes: Buffer): Promise<Buffer> =>
       call(client, { path, requestSerialize: asIs, responseDeserialize: asIs }, bytes),
@@ -42,9 +48,9 @@ function call<Request, Response>(
   client: Client,
   method: Pick<MethodDefinition<Request, Response>, 'path' | 'requestSerialize' | 'responseDeserialize'>,
   message: Request,
-  requestId?: string,
+  headers: Record<string, string> = {},
 ): Promise<Response> {
-  const metadata = Metadata.fromHttp2Headers(requestId === undefined ? {} : { 'x-request-id': requestId });
+  const metadata = Metadata.fromHttp2Headers(headers);
   return new Promise((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = method;
     const deadline = Date.now() + DEADLINE_MS;

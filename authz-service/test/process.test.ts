@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freshDatabase } from '@tollgate/testing/database';
 import { until } from '@tollgate/testing/until';
@@ -73,4 +76,33 @@ test('the built service says where it is ready, serves its pages, and ends with 
   expect(await page.text()).toContain('tollgate_authz_decisions_total');
   child.kill('SIGTERM');
   expect(await exited).toBe(0);
+});
+
+test.each([
+  ['without', '', false],
+  ['with', 'http://127.0.0.1:4318', true],
+])("%s an endpoint of traces, OpenTelemetry's libraries are loaded or not", async (_, endpoint, isLoaded) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tollgate-loaded-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const [preload, list] = [join(folder, 'preload.cjs'), join(folder, 'loaded.json')];
+  const write = `require('node:fs').writeFileSync(${JSON.stringify(list)}, JSON.stringify(Object.keys(require.cache)))`;
+  await writeFile(preload, `process.on('exit', () => ${write});`);
+  const database = await freshDatabase();
+  onTestFinished(() => database.close());
+  const { child, output, exited } = run({
+    AUTHZ_LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+    DATABASE_URL: database.url,
+    OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+    NODE_OPTIONS: `--require ${preload}`,
+  });
+  await until(() => output.stdout.includes('"msg":"ready"'), DEADLINE_MS, 'the ready line');
+  child.kill('SIGTERM');
+  expect(await exited).toBe(0);
+  const loaded = JSON.parse(await readFile(list, 'utf8')) as string[];
+  // The list is one: it has what is always loaded.
+  expect(loaded.some((path) => path.includes('/node_modules/pg/'))).toBe(true);
+  // prom-client brings the API, which by itself does nothing.
+  const libraries = loaded.filter((path) => /@opentelemetry\/(?!api\/)/.test(path));
+  expect(libraries.length > 0).toBe(isLoaded);
 });

@@ -12,7 +12,12 @@ export interface RunningAuthz {
   databaseUrl: string;
   organization: Organization;
   /** `scope` is what the route says in its context extensions. */
-  check(headers: Record<string, string>, requestId?: string, scope?: string): Promise<CheckAnswer>;
+  check(
+    headers: Record<string, string>,
+    requestId?: string,
+    scope?: string,
+    metadata?: Record<string, string>,
+  ): Promise<CheckAnswer>;
   /** The answer to this key, in X-API-Key. */
   ask(secret: string): Promise<CheckAnswer>;
   raw(path: string, bytes: Buffer): Promise<Buffer>;

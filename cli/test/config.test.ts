@@ -66,6 +66,29 @@ test('config render prints YAML for the addresses that are given', async () => {
     expect(stdout).toContain(text);
 });
 
+test('config render has Envoy trace where a collector is named, with a token that stands in no file', async () => {
+  const words = ['--otlp-endpoint', 'http://collector:4318', '--otlp-header', 'X-Token=OTLP_TOKEN', '--trace-share', '0.05'];
+  const { exitCode, stdout } = await renderHere(...words);
+  expect(exitCode).toBe(0);
+  expect(stdout).not.toContain('remove: traceparent');
+  expect((await renderHere(...words, '--trace-restart')).stdout).toContain('remove: traceparent');
+  for (const text of ['http://collector:4318/v1/traces', '"x-token"', '%ENVIRONMENT(OTLP_TOKEN)%', 'numerator: 50000,'])
+    expect(stdout).toContain(text);
+  expect((await renderHere()).stdout).not.toMatch(/otlp|opentelemetry/i);
+});
+
+test.each([
+  [['--trace-share', '0.1'], /need --otlp-endpoint/],
+  [['--trace-restart'], /need --otlp-endpoint/],
+  [['--otlp-endpoint', 'http://c:4318', '--trace-share', '5%'], /--trace-share takes a number from 0 to 1/],
+  [['--otlp-endpoint', 'collector:4318'], /the endpoint must be a URL/],
+  [['--otlp-endpoint', 'http://c:4318', '--otlp-header', 'authorization=Bearer c4n4ry'], /--otlp-header takes NAME=VARIABLE/],
+])('config render refuses %j', async (words, message) => {
+  const { exitCode, stderr } = await renderHere(...words);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringMatching(message) });
+  expect(stderr).not.toContain('c4n4ry');
+});
+
 test('config render takes a file of routes', async () => {
   const { exitCode, stdout } = await routes([
     { name: 'orders', prefix: '/v1/orders', upstream: 'http://orders:80', scope: 'orders:read', timeout: '3s' },

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { validateEnvoyConfig } from '@tollgate/envoy-config/validate-envoy-config';
 import { envoyPath } from '@tollgate/testing/envoy';
 import { until } from '@tollgate/testing/until';
@@ -37,6 +40,12 @@ test('the Dockerfile makes an image of the programs, what they load, and nothing
   expect(await mebibytes(image.root, fresh)).toBeLessThan(LARGEST_IMAGE_MIB);
   expect(image.user).toBe('node');
   expect(parseDockerfile(readProjectFile('deploy/Dockerfile').text).filter(({ word }) => word === 'FROM')).toHaveLength(2);
+});
+
+test('the libraries of traces, which are loaded only where there is an endpoint, are whole', async () => {
+  const chunk = fresh.find((path) => /^app\/dist\/otlp-recorder-\w+\.js$/.test(path)) ?? '';
+  const load = `await import(${JSON.stringify(pathToFileURL(join(stack.image.root, chunk)).href)})`;
+  await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', load]);
 });
 
 test('every service of the gateway is healthy by the health check of docker-compose.yml', async () => {

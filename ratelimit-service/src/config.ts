@@ -15,6 +15,7 @@ import {
   text,
   url,
 } from '@tollgate/service-kit/settings';
+import { TRACING_SETTINGS } from '@tollgate/service-kit/tracing-settings';
 
 export const SETTINGS = {
   listen: field('RATELIMIT_LISTEN', listenAddress(), {
@@ -75,6 +76,7 @@ export const SETTINGS = {
     describe: 'Organizations whose limits are held in memory.',
   }),
   ...GRPC_SETTINGS,
+  ...TRACING_SETTINGS,
   rulesPath: field('RATELIMIT_CONFIG', text(), {
     optional: true,
     describe: 'Rules for other domains than tollgate, in the YAML of envoyproxy/ratelimit: a file, or a folder with files.',

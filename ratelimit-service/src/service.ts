@@ -19,6 +19,8 @@ import { grpcServing } from '@tollgate/service-kit/grpc-settings';
 import { createLogger, type Logger } from '@tollgate/service-kit/log';
 import { createMetrics, type Metrics } from '@tollgate/service-kit/metrics';
 import { SettingsError } from '@tollgate/service-kit/settings';
+import { traceIdOf } from '@tollgate/service-kit/trace-context';
+import { openTracing } from '@tollgate/service-kit/tracing';
 import { VERSION } from '@tollgate/service-kit/version';
 import type { RateLimitConfig } from './config.js';
 import { createFindLimits, type FindLimits } from './find-limits.js';
@@ -65,6 +67,7 @@ export async function startRateLimitService(
 ): Promise<RateLimitService> {
   const log = overrides.log ?? createLogger({ service: 'ratelimit', level: config.logLevel });
   const metrics = createMetrics('ratelimit');
+  const tracing = await openTracing({ settings: config, service: 'ratelimit', log, metrics });
   const logFailure = createFailureLog(log);
   const rules = config.rulesPath === undefined ? undefined : await openRules(config.rulesPath, log, metrics);
   const organizations = openOrganizations(config, log, (error) => logFailure(error, 'refresh', Date.now()));
@@ -75,9 +78,9 @@ export async function startRateLimitService(
     byRules: rules && createByRules(rules, store, told),
     headers: config.headers,
     decide: createDecide(organizations?.findLimits ?? noOrganizations, store, told),
-    onDecision(outcome) {
+    onDecision(outcome, call) {
       told.onDecision(outcome);
-      if (outcome.kind === 'failed') logFailure(outcome.error, SHOULD_RATE_LIMIT_PATH, Date.now());
+      if (outcome.kind === 'failed') logFailure(outcome.error, SHOULD_RATE_LIMIT_PATH, Date.now(), traceIdOf(call));
     },
   });
 
@@ -86,6 +89,7 @@ export async function startRateLimitService(
   const release = async (): Promise<void> => {
     isClosing = true;
     await grpc?.close(CLOSE_GRACE_MS);
+    await tracing?.close();
     rules?.followed.close();
     await organizations?.close();
     await store.close();
@@ -94,7 +98,7 @@ export async function startRateLimitService(
     const limits = { maxInFlight: MAX_WAITING_CALLS, maxConnectionAgeMs: CONNECTION_AGE_MS };
     grpc = await startGrpcServer({
       listen: config.listen,
-      methods: [shouldRateLimit],
+      methods: [tracing?.traced(shouldRateLimit) ?? shouldRateLimit],
       log,
       metrics,
       ...grpcServing(config),

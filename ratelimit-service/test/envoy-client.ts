@@ -41,8 +41,14 @@ export async function envoyClient(address: string) {
   onTestFinished(() => client.close());
   return {
     /** Rejects with grpc-js's error, which has a `code`. */
-    ask: async (request: { domain?: string; descriptors: Descriptor[]; hits_addend?: number }, requestId?: string) =>
-      answerOf(await call(client, method, { domain: 'tollgate', ...request }, requestId)),
+    ask: async (
+      request: { domain?: string; descriptors: Descriptor[]; hits_addend?: number },
+      requestId?: string,
+      headers: Record<string, string> = {},
+    ) => {
+      const metadata = { ...headers, ...(requestId !== undefined && { 'x-request-id': requestId }) };
+      return answerOf(await call(client, method, { domain: 'tollgate', ...request }, metadata));
+    },
     raw: (path: string, bytes: Buffer): Promise<Buffer> =>
       call(client, { path, requestSerialize: asIs, responseDeserialize: asIs }, bytes),
   };
@@ -52,9 +58,9 @@ function call<Request, Response>(
   client: Client,
   method: Pick<MethodDefinition<Request, Response>, 'path' | 'requestSerialize' | 'responseDeserialize'>,
   message: Request,
-  requestId?: string,
+  headers: Record<string, string> = {},
 ): Promise<Response> {
-  const metadata = Metadata.fromHttp2Headers(requestId === undefined ? {} : { 'x-request-id': requestId });
+  const metadata = Metadata.fromHttp2Headers(headers);
   return new Promise((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = method;
     const deadline = Date.now() + DEADLINE_MS;

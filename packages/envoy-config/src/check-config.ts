@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { demandedScopes } from '@tollgate/domain/scope';
 import type { Address, EnvoyConfig, GatewayRoute } from './options.js';
+import { tracingFaults } from './tracing.js';
 import { parseUpstreamUrl } from './upstream-url.js';
 
 const ROUTE_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -22,6 +23,7 @@ export function configProblems(config: EnvoyConfig): string[] {
     ...(config.maxRequestBytes === undefined || isPositive(config.maxRequestBytes)
       ? []
       : ['the largest request body must be more than zero']),
+    ...(config.tracing === undefined ? [] : tracingFaults(config.tracing).map((fault) => `tracing: ${fault}`)),
   ];
 }
 

@@ -4,6 +4,7 @@ import { localReplies } from './local-replies.js';
 import type { CertificateFiles, EnvoyConfig } from './options.js';
 import { virtualHost } from './routes.js';
 import { gatewayCertificate } from './secrets.js';
+import { FOREIGN_TRACES, tracing } from './tracing.js';
 import { asItem, envoyAddress, indented, seconds, stacked } from './yaml-text.js';
 
 /** The one door of the gateway. */
@@ -27,9 +28,11 @@ function connectionManager(config: EnvoyConfig): string {
     TRUST,
     limits(config),
     EARLY_HEADERS,
+    config.tracing?.isRestarted === true ? indented(4, FOREIGN_TRACES) : undefined,
     '# Every error that Envoy makes itself, in the one shape of ours.',
     'local_reply_config:\n  mappers:',
     indented(2, localReplies(config)),
+    tracing(config),
     'access_log:',
     accessLogs(config),
     'route_config:\n  name: gateway\n  virtual_hosts:',

@@ -39,6 +39,19 @@ export interface EnvoyConfigOptions {
   maxRequestBytes?: number | undefined;
   /** How long a request lives at most, streams too: so long can one outlive the revocation of its key. An hour if not given. */
   maxStreamMs?: number | undefined;
+  /** Where Envoy sends its spans; without it there are none, and traceparent headers pass as they are. */
+  tracing?: TracingOptions | undefined;
+}
+
+export interface TracingOptions {
+  /** As OTEL_EXPORTER_OTLP_ENDPOINT: `http://collector:4318`. `/v1/traces` is added to its path. */
+  endpoint: string;
+  /** Of what is sent there: the variable of Envoy's environment that holds the value, by header. No secret stands in the file. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** Of requests without a traceparent, how many are traced: 0 to 1; all if not given. */
+  sampledShare?: number | undefined;
+  /** Callers are strangers: their traceparent is dropped, and every trace begins here. */
+  isRestarted?: boolean | undefined;
 }
 
 /** Paths of PEM files. */
@@ -100,6 +113,7 @@ export interface EnvoyConfig {
   accessLogFile: string | undefined;
   maxRequestBytes: number | undefined;
   maxStreamMs: number;
+  tracing: TracingOptions | undefined;
 }
 
 /** Where Debian, Ubuntu and Alpine keep their certificate authorities, and Envoy's own image too. */
@@ -128,5 +142,6 @@ export function withDefaults(options: EnvoyConfigOptions): EnvoyConfig {
     accessLogFile: options.accessLogFile,
     maxRequestBytes: options.maxRequestBytes,
     maxStreamMs: options.maxStreamMs ?? 3_600_000,
+    tracing: options.tracing,
   };
 }

@@ -2,8 +2,9 @@ import { bootstrap } from './bootstrap.js';
 import { configProblems } from './check-config.js';
 import { listener } from './listener.js';
 import { adminCluster, metricsListener } from './metrics-listener.js';
-import { type EnvoyConfigOptions, withDefaults } from './options.js';
+import { type EnvoyConfig, type EnvoyConfigOptions, withDefaults } from './options.js';
 import { serviceClusters } from './service-clusters.js';
+import { tracingCluster, tracingRuntime } from './tracing.js';
 import { upstreamClusters } from './upstream-clusters.js';
 import { asItem, indented, stacked } from './yaml-text.js';
 
@@ -25,14 +26,19 @@ export function renderEnvoyConfig(options: EnvoyConfigOptions = {}): string {
   const text = `# The gateway: Envoy 1.40 or later. Written by \`tollgate config render\`; see envoy/README.md for the pieces.
 # A caller's request meets, in this order: header clean-up, /health, CORS, authz, ratelimit, the upstream. Its end is told
 # to the usage collector.
-${bootstrap(config)}
+${stacked(bootstrap(config), tracingRuntime(config))}
 
 static_resources:
   listeners:
 ${indented(2, stacked(asItem(listener(config)), config.metrics && asItem(metricsListener(config.metrics))))}
 
   clusters:
-${indented(2, stacked(serviceClusters(config), upstreamClusters(config), config.metrics && adminCluster(config.admin)))}
+${indented(2, clusters(config))}
 `;
   return text.replace(/\n{3,}/g, '\n\n');
+}
+
+function clusters(config: EnvoyConfig): string {
+  const admin = config.metrics && adminCluster(config.admin);
+  return stacked(serviceClusters(config), tracingCluster(config), upstreamClusters(config), admin);
 }

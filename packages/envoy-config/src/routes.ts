@@ -1,5 +1,6 @@
 import { healthBody } from './local-replies.js';
 import type { EnvoyConfig, GatewayRoute } from './options.js';
+import { UNTRACED } from './tracing.js';
 import { upstreamClusterName, upstreamOf } from './upstream-clusters.js';
 import { indented, quoted, seconds, stacked } from './yaml-text.js';
 
@@ -28,11 +29,14 @@ domains: [ "*" ]`,
 function healthRoutes(config: EnvoyConfig): string {
   return stacked(
     '# The gateway is alive: answered by Envoy itself, without a key. (/health/ready: see its filter.)',
-    ...['/health', '/health/live'].map(
-      (path) => `- name: health
+    ...['/health', '/health/live'].map((path) =>
+      stacked(
+        `- name: health
   match: { path: ${path} }
   direct_response: { status: 200, body_format: { json_format: ${healthBody('ok', config)} } }
   typed_per_filter_config: { ${WITHOUT_KEY} }`,
+        config.tracing && indented(2, UNTRACED),
+      ),
     ),
   );
 }

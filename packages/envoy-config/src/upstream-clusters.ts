@@ -30,7 +30,7 @@ function upstreamCluster(route: GatewayRoute, caFile: string): string {
     `connect_timeout: 1s
 circuit_breakers: { thresholds: [ { max_connections: 8192, max_requests: 8192, max_pending_requests: 8192, max_retries: 64 } ] }`,
     protocol(upstream),
-    upstream.isTls ? upstreamTls(upstream, caFile) : undefined,
+    upstream.isTls ? clusterTls(upstream, caFile) : undefined,
     `load_assignment:
   cluster_name: ${name}
   endpoints: [ { lb_endpoints: [ { endpoint: { address: ${envoyAddress(upstream)} } } ] } ]`,
@@ -38,7 +38,8 @@ circuit_breakers: { thresholds: [ { max_connections: 8192, max_requests: 8192, m
   return `- name: ${name}\n${indented(2, body)}`;
 }
 
-function discovery({ host }: Upstream): string {
+/** How the addresses of a host are found: fields of its cluster. */
+export function discovery({ host }: Upstream): string {
   if (!isHostName(host)) return 'type: STATIC';
   // Names that mean both ::1 and 127.0.0.1, while most servers listen on one: this type tries both at each connect.
   if (host === 'localhost') return 'type: LOGICAL_DNS\ndns_lookup_family: ALL';
@@ -74,7 +75,8 @@ http_filters:
 - name: envoy.filters.http.upstream_codec
   typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec }`;
 
-function upstreamTls({ host, isGrpc }: Upstream, caFile: string): string {
+/** TLS of a cluster to this host, whose name must be in its certificate. */
+export function clusterTls({ host, isGrpc }: Upstream, caFile: string): string {
   const sanType = isIP(host) === 0 ? 'DNS' : 'IP_ADDRESS';
   return stacked(
     `# The chain alone would let any holder of a public certificate stand in for the upstream: its name is verified too.

@@ -37,6 +37,8 @@ function references(value: unknown, path: string): Reference[] {
       return [{ path: `${at}.cluster_name`, cluster: inner['cluster_name'] }];
     if (key === 'route' && isRecord(inner) && typeof inner['cluster'] === 'string')
       return [{ path: `${at}.cluster`, cluster: inner['cluster'] }];
+    if (key === 'http_uri' && isRecord(inner) && typeof inner['cluster'] === 'string')
+      return [{ path: `${at}.cluster`, cluster: inner['cluster'] }];
     if (key === 'cluster_min_healthy_percentages' && isRecord(inner))
       return Object.keys(inner).map((cluster) => ({ path: at, cluster }));
     return references(inner, at);

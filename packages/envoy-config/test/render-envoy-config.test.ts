@@ -69,6 +69,7 @@ test('every mistake in the options is told at once', () => {
       authz: [],
       serviceTls: { certFile: 'c', keyFile: 'k', caFile: 'ca', serverSan: '' },
       maxStreamMs: 0,
+      tracing: { endpoint: 'grpc://collector:4317', headers: { 'x-token': 'the secret itself' }, sampledShare: 2 },
       usage: [{ unix: '/run/usage.sock' }, { host: 'usage', port: 50052 }],
     });
   expect(render).toThrow(EnvoyConfigError);
@@ -88,6 +89,9 @@ test('every mistake in the options is told at once', () => {
     'usage: unix sockets and host names cannot stand in one cluster of Envoy',
     'TLS to the services needs the name that stands in their certificates',
     'the longest life of a stream must be more than zero',
+    'tracing: the endpoint must be a URL such as http://collector:4318, without user, query and fragment',
+    'tracing: the sampled share must be from 0 to 1',
+    'tracing: the header "x-token" needs a name in lower case, and a variable of the environment',
   ]);
 });
 
@@ -108,6 +112,20 @@ test('names are looked up, addresses are not', () => {
   expect(typeFor('https://[2001:db8::1]:8443')).toBe('STATIC');
   const authz = clustersOf({ authz: [{ host: 'authz', port: 50051 }] }).find(({ name }) => name === 'authz');
   expect(authz?.type).toBe('STRICT_DNS');
+});
+
+test('spans go to the address that OpenTelemetry means, its name verified where it is https', () => {
+  const collectorFor = (endpoint: string) => {
+    const text = renderEnvoyConfig({ tracing: { endpoint } });
+    const cluster = clustersOf({ tracing: { endpoint } }).find(({ name }) => name === 'otlp');
+    return { uri: /uri: "([^"]*)"/.exec(text)?.[1], type: cluster?.type, tls: 'transport_socket' in (cluster ?? {}) };
+  };
+  expect(collectorFor('http://10.0.0.1:4318')).toEqual({ uri: 'http://10.0.0.1:4318/v1/traces', type: 'STATIC', tls: false });
+  expect(collectorFor('https://otlp.example.com/base/')).toEqual({
+    uri: 'https://otlp.example.com/base/v1/traces',
+    type: 'STRICT_DNS',
+    tls: true,
+  });
 });
 
 interface Rendered {

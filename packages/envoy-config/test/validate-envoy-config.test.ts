@@ -63,6 +63,11 @@ test.each<[string, () => EnvoyConfigOptions]>([
     }),
   ],
   ['a shorter life of streams', () => ({ maxStreamMs: 1500 })],
+  [
+    'traces to a collector with a token',
+    () => ({ tracing: { endpoint: 'http://collector:4318', headers: { authorization: 'OTLP_TOKEN' }, sampledShare: 0.25 } }),
+  ],
+  ['traces by https', () => ({ tracing: { endpoint: 'https://otlp.example.com/otlp' }, upstreamCaFile: certificate.certFile })],
   ['a second witness', () => ({ accessLogFile: join(folder, 'usage.ndjson') })],
   [
     'origins and a largest body',
@@ -93,6 +98,11 @@ test('a filter that calls a cluster which does not exist is found, though Envoy 
   expect(await validateEnvoyConfig(text, envoy)).toEqual([
     expect.stringMatching(/http_filters\[2\]\S*envoy_grpc\.cluster_name: there is no cluster "ratelimits"$/),
   ]);
+});
+
+test('so is a collector of traces without a cluster', async () => {
+  const text = renderEnvoyConfig({ tracing: { endpoint: 'http://10.0.0.1:4318' } }).replace('cluster: otlp,', 'cluster: oltp,');
+  expect(await validateEnvoyConfig(text)).toEqual([expect.stringMatching(/http_uri\.cluster: there is no cluster "oltp"$/)]);
 });
 
 test('a misspelt setting is reported with its place', async () => {

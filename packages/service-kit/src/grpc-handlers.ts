@@ -17,12 +17,13 @@ export interface HandlerOptions {
   /** Whether the caller may call at all; undefined where everyone who can connect may. */
   isAdmitted: IsAdmitted | undefined;
   /** Told of errors that are no GrpcError: faults of ours. */
-  onFailure: (error: unknown, path: string) => void;
+  onFailure: (error: unknown, path: string, call: CallInfo) => void;
 }
 
 type Reply = sendUnaryData<Uint8Array>;
 type Refusal = { code: status; details: string };
 type Answer = Promise<Uint8Array> | Uint8Array;
+type Call = Parameters<IsAdmitted>[0] & { metadata: Metadata };
 
 const BUSY: Refusal = { code: status.RESOURCE_EXHAUSTED, details: 'Too many calls are in flight.' };
 export const NOT_ADMITTED: Refusal = {
@@ -45,7 +46,7 @@ export function methodAdder(server: Server, options: HandlerOptions): (method: G
   let inFlight = 0;
 
   /** The hot path: an answer that is there at once costs no promise and no turn of the microtask queue. */
-  function run(path: string, call: Parameters<IsAdmitted>[0], reply: Reply, answer: () => Answer): void {
+  function run(path: string, call: Call, reply: Reply, answer: () => Answer): void {
     const refusal = refusalOf(call);
     if (refusal !== undefined) {
       reply(refusal);
@@ -54,18 +55,18 @@ export function methodAdder(server: Server, options: HandlerOptions): (method: G
     try {
       const answered = answer();
       if (answered instanceof Uint8Array) reply(null, answered);
-      else wait(path, answered, reply);
+      else wait(path, call, answered, reply);
     } catch (error) {
-      fail(path, error, reply);
+      fail(path, call, error, reply);
     }
   }
 
-  function refusalOf(call: Parameters<IsAdmitted>[0]): Refusal | undefined {
+  function refusalOf(call: Call): Refusal | undefined {
     if (inFlight >= maxInFlight) return BUSY;
     return isAdmitted === undefined || isAdmitted(call) ? undefined : NOT_ADMITTED;
   }
 
-  function wait(path: string, answered: Promise<Uint8Array>, reply: Reply): void {
+  function wait(path: string, call: Call, answered: Promise<Uint8Array>, reply: Reply): void {
     inFlight++;
     answered.then(
       (bytes) => {
@@ -74,17 +75,17 @@ export function methodAdder(server: Server, options: HandlerOptions): (method: G
       },
       (error: unknown) => {
         inFlight--;
-        fail(path, error, reply);
+        fail(path, call, error, reply);
       },
     );
   }
 
-  function fail(path: string, error: unknown, reply: Reply): void {
+  function fail(path: string, call: Call, error: unknown, reply: Reply): void {
     if (error instanceof GrpcError) {
       reply({ code: error.code, details: error.message.toWellFormed() });
       return;
     }
-    onFailure(error, path);
+    onFailure(error, path, new CallHeaders(call.metadata));
     reply(FAILED);
   }
 

@@ -11,6 +11,7 @@ import { reloadTls } from './grpc-tls-reload.js';
 import { formatListenAddress, type ListenAddress } from './listen-address.js';
 import type { Logger } from './log.js';
 import type { Metrics } from './metrics.js';
+import { traceIdOf } from './trace-context.js';
 import { startUnaryServer } from './unary-server.js';
 import { freeSocketPath } from './unix-socket.js';
 
@@ -100,9 +101,9 @@ interface Running {
   shutDown(graceMs: number): Promise<void>;
 }
 
-function failureTold({ log }: GrpcServerOptions): (error: unknown, path: string) => void {
+function failureTold({ log }: GrpcServerOptions): HandlerOptions['onFailure'] {
   const logFailure = createFailureLog(log);
-  return (error, path) => logFailure(error, path, Date.now());
+  return (error, path, call) => logFailure(error, path, Date.now(), traceIdOf(call));
 }
 
 /** The way that Envoy's two questions take on one machine: half the CPU of grpc-js. */

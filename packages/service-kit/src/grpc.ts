@@ -7,6 +7,13 @@
 export interface CallInfo {
   /** The first value of a request header in lower case, or undefined. */
   header(name: string): string | undefined;
+  /** There where the call is traced. */
+  readonly span?: CallSpan;
+}
+
+/** Takes what a handler tells of its call. It is read by others than the call: never a key, a secret, or who calls. */
+export interface CallSpan {
+  set(name: `tollgate.${string}`, value: string | boolean): void;
 }
 
 export type GrpcMethod =

@@ -80,6 +80,14 @@ export function integer(range: { min?: number; max?: number } = {}): SettingValu
   });
 }
 
+/** A part of a whole: `0`, `0.05`, `1`. */
+export function share(): SettingValue<number> {
+  return value('number from 0 to 1', (given) => {
+    const number = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN;
+    return number <= 1 ? number : new Unfit('must be a number from 0 to 1, such as 0.05');
+  });
+}
+
 /** `true` or `false`. */
 export function flag(): SettingValue<boolean> {
   return value('true or false', (given) =>
@@ -123,4 +131,33 @@ export function list(): SettingValue<readonly string[]> {
     const kept = words.filter((word) => word !== '');
     return kept.length > 0 ? kept : new Unfit('must be a list parted by commas');
   });
+}
+
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const HEADER_VALUE = /^[\x20-\x7e]+$/;
+
+/** `name=value` parted by commas, values percent-encoded, as OpenTelemetry writes headers → values by names in lower case. */
+export function headers(): SettingValue<Readonly<Record<string, string>>> {
+  return value('name=value parted by commas', (given) => {
+    const pairs = given.split(',').map(headerOf);
+    const read = pairs.filter((pair) => pair !== undefined);
+    if (read.length === pairs.length) return Object.fromEntries(read);
+    return new Unfit('must be name=value, parted by commas, each value percent-encoded and in ASCII');
+  });
+}
+
+function headerOf(pair: string): readonly [string, string] | undefined {
+  const at = pair.indexOf('=');
+  const name = pair.slice(0, Math.max(0, at)).trim().toLowerCase();
+  const decoded = decodedOf(pair.slice(at + 1).trim());
+  if (!HEADER_NAME.test(name) || decoded === undefined || !HEADER_VALUE.test(decoded)) return undefined;
+  return [name, decoded];
+}
+
+function decodedOf(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -27,7 +27,7 @@ export interface UnaryServerOptions extends ConnectionTimes {
   maxInFlight: number;
   maxConcurrentStreams: number | undefined;
   /** Told of errors that are no GrpcError: faults of ours. */
-  onFailure: (error: unknown, path: string) => void;
+  onFailure: (error: unknown, path: string, call: CallInfo) => void;
 }
 
 /** A stream of answers. */
@@ -123,7 +123,7 @@ function createRefusing({ methods, onFailure }: UnaryServerOptions): (head: Head
     try {
       return byPath.get(head.path)?.(head);
     } catch (error) {
-      onFailure(error, head.path);
+      onFailure(error, head.path, head);
       return undefined;
     }
   };
@@ -160,7 +160,7 @@ function createAnswering(options: UnaryServerOptions): Answering {
   let inFlight = 0;
 
   function failWith(stream: Http2Stream, error: unknown): void {
-    if (!(error instanceof GrpcError)) onFailure(error, stream.head.path);
+    if (!(error instanceof GrpcError)) onFailure(error, stream.head.path, stream.head);
     fail(stream, error instanceof GrpcError ? error : FAILED);
   }
 

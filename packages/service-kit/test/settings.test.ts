@@ -7,6 +7,7 @@ import {
   durationMs,
   field,
   flag,
+  headers,
   integer,
   list,
   listenAddress,
@@ -16,9 +17,11 @@ import {
   type SettingValue,
   type Shape,
   secretField,
+  share,
   text,
   url,
 } from '@tollgate/service-kit/settings';
+import { TRACING_SETTINGS } from '@tollgate/service-kit/tracing-settings';
 import { afterAll, expect, expectTypeOf, test } from 'vitest';
 import { CANARY_KEY, CANARY_URL, hasCanary } from './canaries.js';
 
@@ -161,4 +164,36 @@ test.each<[string, SettingValue<unknown>, Record<string, unknown>, string[]]>([
 ])('%s takes what it says and nothing else', (_name, value, good, bad) => {
   for (const [given, expected] of Object.entries(good)) expect(value.parse(given)).toEqual(expected);
   for (const given of bad) expect(value.safeParse(given).success, given).toBe(false);
+});
+
+test.each([
+  ['authorization=Bearer%20abc', { authorization: 'Bearer abc' }],
+  ['X-Token = a%3Db , other=c=d', { 'x-token': 'a=b', other: 'c=d' }],
+])('headers are read as OpenTelemetry writes them: %s', (given, read) => {
+  expect(headers().parse(given)).toEqual(read);
+});
+
+test.each(['no-value', 'a=', '=b', 'a b=c', 'a=b,', 'a=%0d%0Ab', 'a=%zz', 'a=%C3%A4'])('%s is no header', (given) => {
+  expect(headers().safeParse(given).success).toBe(false);
+});
+
+test('a share is a number from 0 to 1', () => {
+  for (const [given, read] of [
+    ['0', 0],
+    ['1', 1],
+    ['0.05', 0.05],
+    ['1.0', 1],
+  ] as const)
+    expect(share().parse(given)).toBe(read);
+  for (const given of ['1.1', '-1', '.5', '5%', '1e-3', '']) expect(share().safeParse(given).success).toBe(false);
+});
+
+test('the address of a collector holds no secret, and its headers are never told', () => {
+  const of = (endpoint: string) => problemsOf(TRACING_SETTINGS, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+  expect(of('http://collector:4318')).toEqual([]);
+  expect(of('https://otlp.example.com/otlp')).toEqual([]);
+  for (const endpoint of ['https://user:c4n4ry-pass@h', 'https://h/?key=1', 'https://h/#x', 'grpc://h', 'collector:4318'])
+    expect(of(endpoint)).toHaveLength(1);
+  expect(hasCanary(of('https://user:c4n4ry-pass@h').join())).toBe(false);
+  expect(hasCanary(problemsOf(TRACING_SETTINGS, { OTEL_EXPORTER_OTLP_HEADERS: 'c4n4ry-pass' }).join())).toBe(false);
 });

@@ -33,6 +33,7 @@ export function answerByRules({ rules, take, now, told }: RuleLimitOptions): Ans
   async function answer(applied: readonly Applied[], call: CallInfo): Promise<Uint8Array> {
     const taken = await Promise.all(applied.map((each) => (each.kind === 'limit' ? take(each.take) : undefined)));
     const decision = judgeDescriptors(applied, taken);
+    call.span?.set('tollgate.decision', decision.kind);
     for (const [i, each] of applied.entries()) tell(each, decision.statuses[i]);
     const requestId = decision.kind === 'limited' ? (call.header('x-request-id') ?? null) : null;
     return ruleResponse(decision, requestId, new Date(now()));
