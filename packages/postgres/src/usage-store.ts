@@ -2,7 +2,8 @@ import type { UsageEvent } from '@tollgate/domain/usage-event';
 import type { Database, Sql } from './database.js';
 import { type DeadLetter, insertDeadLetters } from './dead-letters.js';
 import { isRefusal } from './errors.js';
-import { createUsagePartitions, insertAcceptableUsage, insertUsage } from './insert-usage.js';
+import { insertAcceptableUsage } from './insert-acceptable-usage.js';
+import { createUsagePartitions, insertUsage } from './insert-usage.js';
 
 /** What the writer stores at a time: what it made of the records `[startOffset, nextOffset)` of one partition of a log. */
 export interface UsageBatch {
