@@ -453,6 +453,47 @@ BEGIN
 END
 $function$
 
+CREATE OR REPLACE FUNCTION public.try_usage(events text[])
+ RETURNS TABLE(place integer, code text, rule text)
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  began timestamptz := clock_timestamp();
+  total int := cardinality(events);
+  size int;
+  alone_to int := 0;
+BEGIN
+  place := 0;
+  WHILE place < total AND (place = 0 OR clock_timestamp() - began < interval '1 second') LOOP
+    size := CASE WHEN place < alone_to THEN 1 ELSE least(20, total - place) END;
+    code := NULL;
+    rule := NULL;
+    BEGIN
+      INSERT INTO usage_events (time, organization_id, event_id, api_key_id, request_bytes, response_bytes, response_time_ms, units,
+          status_code, billable, environment, origin, method, path, route, request_id, node_id, shadow_limited)
+        SELECT e.time, e.organization_id, e.event_id, e.api_key_id, e.request_bytes, e.response_bytes, e.response_time_ms, e.units,
+          e.status_code, e.billable, e.environment, e.origin, e.method, e.path, e.route, e.request_id, e.node_id, e.shadow_limited
+        FROM unnest(events[place + 1 : place + size]) AS event, jsonb_populate_record(NULL::usage_events, event::jsonb) AS e
+        ON CONFLICT DO NOTHING;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+      IF size > 1 THEN
+        alone_to := place + size;
+        CONTINUE;
+      END IF;
+      GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, rule = CONSTRAINT_NAME;
+      rule := nullif(rule, '');
+    END;
+    FOR told IN 1 .. size LOOP
+      place := place + 1;
+      RETURN NEXT;
+    END LOOP;
+  END LOOP;
+  RAISE EXCEPTION USING ERRCODE = 'TG002';
+EXCEPTION WHEN SQLSTATE 'TG002' THEN
+  RETURN;
+END
+$function$
+
 CREATE OR REPLACE FUNCTION public.usage_by_group(organization uuid, from_time timestamp with time zone, to_time timestamp with time zone, part_by text)
  RETURNS TABLE(usage_group text, requests bigint, billable_requests bigint, billable_units bigint, request_bytes numeric, response_bytes numeric, sum_response_time_ms double precision, max_response_time_ms double precision)
  LANGUAGE plpgsql

@@ -27,6 +27,10 @@ const MUTATIONS = {
     before: async (text) => text === 'BEGIN' && pause(),
     rewrite: (text) => text.replace('WHERE o.next_offset <= $5', 'WHERE true OR o.next_offset <= $5'),
   },
+  'good events refused': {
+    rewrite: (text) =>
+      text.replace('SELECT code, rule FROM try_usage', "SELECT coalesce(code, '23514') AS code, rule FROM try_usage"),
+  },
   'hours from the input': {
     rewrite: (text) =>
       onlyEvents(text, (sql) => {

@@ -43,8 +43,10 @@ export interface Pipeline {
   sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   makeTopic(): Promise<void>;
   deleteTopic(): Promise<void>;
-  /** Puts values into the topic as they are, past the collector. */
-  produceRaw(values: readonly Buffer[]): Promise<void>;
+  /** Puts values into the topic as they are, past the collector; those with one key into one partition, in their order. */
+  produceRaw(values: readonly { key?: string | null; value: Buffer }[]): Promise<void>;
+  /** By partition: the offset behind the last value that the topic holds. */
+  ends(): Promise<ReadonlyMap<number, bigint>>;
   /** Resolves when what the topic holds is stored. */
   drained(deadlineMs: number): Promise<void>;
   close(): Promise<void>;
@@ -86,6 +88,8 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     part(programs?.writer ?? 'writer', `writer-${index}`, mutant === undefined ? {} : { MUTANT: mutant }, preload),
   );
   const client = new Kafka({ brokers: [...kafka.brokers], clientId: 'test', logLevel: logLevel.NOTHING });
+  const producer = client.producer({ allowAutoTopicCreation: false });
+  let connected: Promise<void> | undefined;
   const sql = sqlOf(pool);
   return {
     collector,
@@ -102,14 +106,15 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     },
     deleteTopic: () => withAdmin(client, (admin) => admin.deleteTopics({ topics: [TOPIC], timeout: 10_000 })),
     produceRaw: async (values) => {
-      const producer = client.producer({ allowAutoTopicCreation: false });
-      await producer.connect();
-      await producer.send({ topic: TOPIC, acks: -1, messages: values.map((value) => ({ value })) });
-      await producer.disconnect();
+      connected ??= producer.connect();
+      await connected;
+      await producer.send({ topic: TOPIC, acks: -1, messages: [...values] });
     },
+    ends: () => endsOf(client),
     drained: (deadlineMs) => until(() => isDrained(client, sql), deadlineMs, 'storing all that the topic holds').then(() => {}),
     close: async () => {
       await Promise.all([collector, ...all].map((each) => each.kill()));
+      await producer.disconnect();
       await pool.end();
       await Promise.all([kafka.close(), database.close()]);
       await rm(folder, { recursive: true, force: true });
@@ -178,15 +183,20 @@ function sqlOf(pool: pg.Pool): Pipeline['sql'] {
 }
 
 async function isDrained(client: Kafka, sql: Pipeline['sql']): Promise<boolean> {
-  const ends = await withAdmin(client, (admin) => admin.fetchTopicOffsets(TOPIC));
+  const ends = await endsOf(client);
   // Of the log that is read now: the offsets of one that was deleted stay.
   const stored = await sql<{ partition: number; next_offset: string }>(
     `SELECT partition, next_offset FROM consumer_offsets
      WHERE topic = $1 AND log_id = (SELECT log_id FROM consumer_offsets WHERE topic = $1 ORDER BY updated_at DESC LIMIT 1)`,
     [TOPIC],
   );
-  const places = new Map(stored.map(({ partition, next_offset }) => [partition, next_offset]));
-  return ends.every(({ partition, high }) => high === (places.get(partition) ?? '0'));
+  const places = new Map(stored.map(({ partition, next_offset }) => [partition, BigInt(next_offset)]));
+  return [...ends].every(([partition, end]) => end === (places.get(partition) ?? 0n));
+}
+
+async function endsOf(client: Kafka): Promise<ReadonlyMap<number, bigint>> {
+  const ends = await withAdmin(client, (admin) => admin.fetchTopicOffsets(TOPIC));
+  return new Map(ends.map(({ partition, high }) => [partition, BigInt(high)]));
 }
 
 async function withAdmin<T>(client: Kafka, work: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {

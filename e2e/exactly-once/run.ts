@@ -58,7 +58,7 @@ async function tellAndCompare(pipeline: Pipeline, options: RunOptions): Promise<
   const isHarmed = inTurn(faults, pipeline, randomOf(seed, 1), options.tell);
   await tellAll(pipeline, calls, { random: randomOf(seed, 2), epochCalls: options.epochCalls ?? EPOCH_CALLS, harmed: isHarmed });
   await isHarmed;
-  if (poison > 0) await pipeline.produceRaw(Array.from({ length: poison }, (_, i) => aPoison(i)));
+  if (poison > 0) await pipeline.produceRaw(Array.from({ length: poison }, (_, i) => ({ value: aPoison(i) })));
   await pipeline.drained(drainDeadlineMs);
   await replayPartition(pipeline, drainDeadlineMs);
   await makeLogAnew(pipeline, calls.slice(-Math.ceil(calls.length / 10)), drainDeadlineMs);

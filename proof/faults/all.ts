@@ -8,6 +8,7 @@ import { instanceKilled } from './instance-killed.js';
 import { kafkaDown } from './kafka-down.js';
 import { lateIntoCompressed } from './late-into-compressed.js';
 import { migrationUnderLoad } from './migration-under-load.js';
+import { poison } from './poison.js';
 import { redisCutOff } from './redis-cut-off.js';
 import { redisForgets } from './redis-forgets.js';
 import { redisKilled } from './redis-killed.js';
@@ -24,6 +25,7 @@ export const FAULTS: readonly Fault[] = [
   databaseDown,
   kafkaDown,
   ...exactlyOnce,
+  poison,
   rollingRestart,
   instanceKilled,
   collectorKilled,

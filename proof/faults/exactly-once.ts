@@ -22,8 +22,6 @@ interface Told {
   promise: string;
   /** How often which harm is done, in a small and in a whole run. */
   harm?: { kind: Harm; small: number; full: number };
-  /** One in so many values is poison. */
-  poisonEvery?: number;
   mutant: Omit<Fault['mutant'], 'run'> & Partial<RunOptions> & { sql?: string; program?: MutantProgram; harms?: readonly Harm[] };
 }
 
@@ -31,17 +29,6 @@ const NO_ACKNOWLEDGEMENT: MutantProgram = {
   role: 'collector',
   name: 'no-acks',
   changes: [{ file: 'packages/event-log/src/kafka/producing.ts', from: 'acks: -1', to: 'acks: 0' }],
-};
-const NO_DEAD_LETTERS: MutantProgram = {
-  role: 'writer',
-  name: 'no-dead-letters',
-  changes: [
-    {
-      file: 'usage-processor/src/writer/store-batch.ts',
-      from: '} else judged.deadLetters.push({ offset, value, reason: parsed.reason });',
-      to: '}',
-    },
-  ],
 };
 
 const FAULTS_OF_USAGE: readonly Told[] = [
@@ -67,13 +54,6 @@ const FAULTS_OF_USAGE: readonly Told[] = [
     mutant: { title: 'offsets before rows', breaks: 'lost', mutant: 'offsets before rows', harms: Array(5).fill('writer') },
   },
   {
-    id: 'F15',
-    title: 'one value in a hundred is poison',
-    promise: 'Each becomes a dead letter with its reason, and nothing else is held up or lost.',
-    poisonEvery: 100,
-    mutant: { title: 'a writer that skips what it cannot read', breaks: 'wrong', program: NO_DEAD_LETTERS },
-  },
-  {
     id: 'F16',
     title: '30 % come twice, a partition is read again, a topic is made anew',
     promise: 'The key of the table refuses every second copy.',
@@ -87,7 +67,7 @@ const FAULTS_OF_USAGE: readonly Told[] = [
   },
 ];
 
-export const exactlyOnce: readonly Fault[] = FAULTS_OF_USAGE.map(({ harm, poisonEvery, mutant, ...about }) => ({
+export const exactlyOnce: readonly Fault[] = FAULTS_OF_USAGE.map(({ harm, mutant, ...about }) => ({
   ...about,
   acceptance: EXACT,
   run: (run) => {
@@ -97,7 +77,6 @@ export const exactlyOnce: readonly Fault[] = FAULTS_OF_USAGE.map(({ harm, poison
       events,
       faults: harms,
       epochCalls: events / 40,
-      ...(poisonEvery && { poison: Math.floor(events / poisonEvery) }),
     });
   },
   mutant: {
@@ -107,7 +86,6 @@ export const exactlyOnce: readonly Fault[] = FAULTS_OF_USAGE.map(({ harm, poison
       return storeAll(run, {
         ...{ events: MUTANT_EVENTS, faults: harms, epochCalls: 250 },
         ...(name && { mutant: name }),
-        ...(poisonEvery && { poison: MUTANT_EVENTS / poisonEvery }),
         ...(program && { programs: { [program.role]: await buildMutant(program) } }),
         ...(sql && { prepare: async (pipeline) => void (await pipeline.sql(sql)) }),
       });

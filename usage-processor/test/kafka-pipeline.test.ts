@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isoMicros } from '@tollgate/domain/usage-event';
 import { createKafkaEventLogReader } from '@tollgate/event-log/kafka/kafka-event-log-reader';
 import { createKafkaEventLogWriter } from '@tollgate/event-log/kafka/kafka-event-log-writer';
 import { createKafkaTopics } from '@tollgate/event-log/kafka/kafka-topics';
@@ -10,6 +11,7 @@ import { aTopicName, type KafkaServer, startKafka } from '@tollgate/testing/kafk
 import { until } from '@tollgate/testing/until';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { anEvent } from '../../packages/event-log/test/an-event.js';
 import { readConfig as readCollectorConfig } from '../src/collector/config.js';
 import { startCollector } from '../src/collector/service.js';
 import { readConfig as readWriterConfig } from '../src/writer/config.js';
@@ -142,11 +144,17 @@ test('a collector that is stopped while Kafka is away leaves its events to the n
   await until(async () => (await requestIdsOf(organizationId)).length === 500, DEADLINE_MS, 'rows of all');
 });
 
-test('a dead letter is kept in the table and copied to its topic', async () => {
+test('a dead letter is kept in the table and copied to its topic, whether the writer or the database refused it', async () => {
   const { writer, topic } = await aPipeline();
-  const poison = Buffer.from('{"v":2}');
+  const route = `refused in ${topic}`;
+  await pool.query(`ALTER TABLE usage_events ADD CONSTRAINT of_a_test CHECK (route <> '${route}')`);
+  onTestFinished(() => pool.query('ALTER TABLE usage_events DROP CONSTRAINT of_a_test').then(() => {}));
+  const poison = [
+    Buffer.from('{"v":2}'),
+    Buffer.from(JSON.stringify({ ...anEvent(1), time: isoMicros(BigInt(Date.now()) * 1000n), route })),
+  ];
   const log = createKafkaEventLogWriter({ connection: kafka, topic, deadlineMs: 10_000 });
-  await log.appendRaw([poison]);
+  await log.appendRaw(poison);
   await log.close();
   const writing = await writer();
   const copies: Buffer[] = [];
@@ -159,9 +167,9 @@ test('a dead letter is kept in the table and copied to its topic', async () => {
       copies.push(...records.map(({ value }) => value));
     },
   );
-  await until(() => copies.length === 1, DEADLINE_MS, 'the copy');
-  expect(copies[0]?.equals(poison)).toBe(true);
-  expect(await countOf(writing, 'tollgate_usage_dead_letter_copies_total{outcome="copied"')).toBe(1);
-  const { rows } = await pool.query('SELECT reason FROM usage_dead_letters WHERE topic = $1', [topic]);
-  expect(rows).toEqual([{ reason: 'unknown version (v)' }]);
+  await until(() => copies.length === 2, DEADLINE_MS, 'the copies');
+  expect(new Set(copies.map(String))).toEqual(new Set(poison.map(String)));
+  expect(await countOf(writing, 'tollgate_usage_dead_letter_copies_total{outcome="copied"')).toBe(2);
+  const { rows } = await pool.query('SELECT reason FROM usage_dead_letters WHERE topic = $1 ORDER BY reason', [topic]);
+  expect(rows).toEqual([{ reason: 'refused by PostgreSQL (23514, of_a_test)' }, { reason: 'unknown version (v)' }]);
 });

@@ -1,6 +1,5 @@
 import type { UsageEvent } from '@tollgate/domain/usage-event';
 import type { Sql } from './database.js';
-import { errorCode, isRefusal } from './errors.js';
 
 /** How each column is read from an event, and its type in PostgreSQL. */
 const COLUMNS: Record<string, [type: string, read: (event: UsageEvent) => unknown]> = {
@@ -55,6 +54,9 @@ const INSERT_ONCE = `
   )
   SELECT count(*)::int AS inserted FROM inserted`;
 
+const CREATE_PARTITIONS = `
+  SELECT create_usage_partitions(ARRAY(SELECT day::date FROM unnest($1::text[]) AS day WHERE pg_input_is_valid(day, 'date')))`;
+
 /** Inserts the events that are not there yet, and counts their hours; returns how many that were. All of them or none. */
 export async function insertUsage(tx: Sql, events: readonly UsageEvent[]): Promise<number> {
   if (events.length === 0) return 0;
@@ -63,61 +65,16 @@ export async function insertUsage(tx: Sql, events: readonly UsageEvent[]): Promi
   return row?.inserted ?? 0;
 }
 
+/** The values of an event by the names of the table's columns. */
+export function usageRow(event: UsageEvent): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(COLUMNS).map(([name, [, read]]) => [name, read(event)]));
+}
+
 /**
  * Makes the partitions that these events lack. Best in a transaction of its own, and a short one, since others who need
- * the same day wait for it.
+ * the same day wait for it. A day that PostgreSQL does not know is passed over: its events are refused when they are inserted.
  */
 export async function createUsagePartitions(db: Sql, events: readonly Pick<UsageEvent, 'time'>[]): Promise<void> {
   const days = [...new Set(events.map(({ time }) => time.slice(0, 10)))];
-  if (days.length > 0) await db.query('SELECT create_usage_partitions($1::date[])', [days]);
-}
-
-export interface RefusedEvent {
-  /** Its place among the events that were handed over. */
-  index: number;
-  /** In words for a person; never a part of the event. */
-  reason: string;
-}
-
-/**
- * As {@link insertUsage}, but what PostgreSQL refuses for its values is left out and told. Halves what holds a refused event until
- * that one is alone, so that one among a thousand takes about twenty inserts. Anything else that fails rejects.
- */
-export async function insertAcceptableUsage(
-  tx: Sql,
-  events: readonly UsageEvent[],
-): Promise<{ inserted: number; refused: RefusedEvent[] }> {
-  const refused: RefusedEvent[] = [];
-  const insertRange = async (start: number, end: number): Promise<number> => {
-    if (start === end) return 0;
-    const outcome = await insertOrTakeBack(tx, events.slice(start, end));
-    if (outcome.kind === 'inserted') return outcome.count;
-    if (end - start === 1) {
-      refused.push({ index: start, reason: outcome.reason });
-      return 0;
-    }
-    const middle = Math.ceil((start + end) / 2);
-    return (await insertRange(start, middle)) + (await insertRange(middle, end));
-  };
-  return { inserted: await insertRange(0, events.length), refused };
-}
-
-async function insertOrTakeBack(
-  tx: Sql,
-  events: readonly UsageEvent[],
-): Promise<{ kind: 'inserted'; count: number } | { kind: 'refused'; reason: string }> {
-  await tx.query('SAVEPOINT piece');
-  try {
-    await createUsagePartitions(tx, events);
-    const count = await insertUsage(tx, events);
-    await tx.query('RELEASE SAVEPOINT piece');
-    return { kind: 'inserted', count };
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    await tx.query('ROLLBACK TO SAVEPOINT piece');
-    // Its message could quote the event, which comes from strangers.
-    const { constraint } = error as { constraint?: unknown };
-    const rule = typeof constraint === 'string' ? `, ${constraint}` : '';
-    return { kind: 'refused', reason: `refused by PostgreSQL (${errorCode(error)}${rule})` };
-  }
+  if (days.length > 0) await db.query(CREATE_PARTITIONS, [days]);
 }

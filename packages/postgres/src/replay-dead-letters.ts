@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { type ParsedUsageEvent, parseUsageEvent, type UsageEvent } from '@tollgate/domain/usage-event';
 import type { Database, Sql } from './database.js';
-import { createUsagePartitions, insertAcceptableUsage } from './insert-usage.js';
+import { insertAcceptableUsage } from './insert-acceptable-usage.js';
+import { createUsagePartitions } from './insert-usage.js';
 
 export interface ReplayOptions {
   /** Only these; without it, all that were not replayed yet. */

@@ -2,7 +2,8 @@ import type { UsageEvent } from '@tollgate/domain/usage-event';
 import type { Database, Sql } from './database.js';
 import { type DeadLetter, insertDeadLetters } from './dead-letters.js';
 import { isRefusal } from './errors.js';
-import { createUsagePartitions, insertAcceptableUsage, insertUsage } from './insert-usage.js';
+import { insertAcceptableUsage } from './insert-acceptable-usage.js';
+import { createUsagePartitions, insertUsage } from './insert-usage.js';
 
 /** What the writer stores at a time: what it made of the records `[startOffset, nextOffset)` of one partition of a log. */
 export interface UsageBatch {
@@ -28,6 +29,8 @@ export interface StoredUsage {
   /** Events that were stored before, or stood twice in the batch. */
   duplicates: number;
   deadLettered: number;
+  /** The dead letters of those events that PostgreSQL refused. */
+  refused: readonly DeadLetter[];
 }
 
 /** Someone else has stored these records, or later ones. Read on from the database's offset. */
@@ -84,7 +87,7 @@ async function storeAcceptable(tx: Sql, batch: UsageBatch, sources: readonly Omi
 
 async function storedUsage(tx: Sql, batch: UsageBatch, inserted: number, refused: readonly DeadLetter[]): Promise<StoredUsage> {
   const deadLettered = await insertDeadLetters(tx, batch, [...batch.deadLetters, ...refused]);
-  return { inserted, duplicates: batch.events.length - refused.length - inserted, deadLettered };
+  return { inserted, duplicates: batch.events.length - refused.length - inserted, deadLettered, refused };
 }
 
 /** Drops raw events whose whole day is more than 90 days ago; aggregates stay. Returns how many days it dropped. */

@@ -1,5 +1,6 @@
 import type { Database } from '@tollgate/postgres/database';
 import { listDeadLetters } from '@tollgate/postgres/dead-letters';
+import { createUsagePartitions } from '@tollgate/postgres/insert-usage';
 import { findOffset, storeUsage } from '@tollgate/postgres/usage-store';
 import { expect, test } from 'vitest';
 import { anEvent, count, openFresh, openUrl } from './open-fresh.js';
@@ -29,7 +30,7 @@ test.each(['22003', '22021', '22P02', '23502', '23514', '54000'])(
   'an event that is refused with %s becomes a dead letter, alone, and its batch is stored',
   async (sqlstate) => {
     const db = await openFailing(sqlstate);
-    expect(await store(db)).toEqual({ inserted: 9, duplicates: 0, deadLettered: 1 });
+    expect(await store(db)).toMatchObject({ inserted: 9, duplicates: 0, deadLettered: 1 });
     expect(await findOffset(db, PLACE)).toBe(10n);
     expect(await listDeadLetters(db, { limit: 5 })).toMatchObject([
       { offset: 4n, reason: `refused by PostgreSQL (${sqlstate})`, replayedAt: null },
@@ -48,7 +49,7 @@ test.each(['40001', '40P01', '53100', '53200', '57014', '57P01', '42703', 'XX000
     expect([await count(db, 'usage_events'), await count(db, 'usage_dead_letters')]).toEqual([0, 0]);
     expect(await findOffset(db, PLACE)).toBeUndefined();
     await db.query('DROP TRIGGER fail ON usage_events');
-    expect(await store(db)).toEqual({ inserted: 10, duplicates: 0, deadLettered: 0 });
+    expect(await store(db)).toMatchObject({ inserted: 10, duplicates: 0, deadLettered: 0 });
   },
 );
 
@@ -75,6 +76,78 @@ test('a refused event without its source fails its batch, rather than to be lost
   const batch = { ...PLACE, startOffset: 0n, nextOffset: 1n, events: [anEvent({ path: '/poison' })], deadLetters: [] };
   await expect(storeUsage(db, batch)).rejects.toThrow('trouble');
   expect(await findOffset(db, PLACE)).toBeUndefined();
+});
+
+test('what a rule refuses only when the transaction ends becomes a dead letter too', async () => {
+  const { db } = await openFresh();
+  const [known, unknown] = [anEvent(), anEvent({ organization_id: '33333333-3333-4333-8333-333333333333' })];
+  await db.query('CREATE TABLE known (id uuid PRIMARY KEY)');
+  await db.query('INSERT INTO known VALUES ($1)', [known.organization_id]);
+  await db.query(
+    'ALTER TABLE usage_events ADD CONSTRAINT known FOREIGN KEY (organization_id) REFERENCES known DEFERRABLE INITIALLY DEFERRED',
+  );
+  const sources = [0n, 1n].map((offset) => ({ offset, value: Buffer.from(`event ${offset}`) }));
+  const batch = { ...PLACE, startOffset: 0n, nextOffset: 2n, events: [known, unknown], sources, deadLetters: [] };
+  expect(await storeUsage(db, batch)).toMatchObject({ inserted: 1, duplicates: 0, deadLettered: 1 });
+  expect(await listDeadLetters(db, { limit: 5 })).toMatchObject([{ offset: 1n, reason: 'refused by PostgreSQL (23503, known)' }]);
+});
+
+test('what is refused only beside others, as by a rule about sums, is found all the same', async () => {
+  const { db } = await openFresh();
+  await db.query('ALTER TABLE usage_hourly ADD CONSTRAINT few CHECK (requests <= 7)');
+  const events = Array.from({ length: 10 }, () => anEvent());
+  const sources = events.map((_, i) => ({ offset: BigInt(i), value: Buffer.from(`event ${i}`) }));
+  const batch = { ...PLACE, startOffset: 0n, nextOffset: 10n, events, sources, deadLetters: [] };
+  expect(await storeUsage(db, batch)).toMatchObject({ inserted: 7, duplicates: 0, deadLettered: 3 });
+  expect(await db.query('SELECT requests::int FROM usage_hourly')).toEqual([{ requests: 7 }]);
+  expect(await count(db, 'usage_events')).toBe(7);
+});
+
+/** A row of usage_events as the search hands it over. */
+const aRow = (parts: object = {}): string => {
+  const { v: _, ...row } = anEvent();
+  return JSON.stringify({ ...row, node_id: '', shadow_limited: null, ...parts });
+};
+
+test('the search tries every column of the table', async () => {
+  const { db } = await openFresh();
+  await createUsagePartitions(db, [anEvent()]);
+  const columns = await db.query<{ name: string }>(
+    "SELECT column_name::text AS name FROM information_schema.columns WHERE table_name = 'usage_events' ORDER BY ordinal_position",
+  );
+  expect(columns.length).toBeGreaterThan(10);
+  const rows = columns.map(({ name }) => aRow({ [name]: name === 'shadow_limited' ? 'never' : null }));
+  const told = await db.query<{ code: string | null }>('SELECT code FROM try_usage($1::text[])', [[...rows, aRow()]]);
+  const isRefused = told.map(({ code }) => code !== null);
+  expect(isRefused).toEqual([...columns.map(() => true), false]);
+  expect(await count(db, 'usage_events')).toBe(0);
+});
+
+test('the search of a slow database goes on behind what one statement tried, and no event is passed over', async () => {
+  const db = await openFailing('23514');
+  await db.query(
+    'CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.06); RETURN NEW; END $$',
+  );
+  await db.query(
+    "CREATE TRIGGER wait BEFORE INSERT ON usage_events FOR EACH ROW WHEN (NEW.route = 'slow') EXECUTE FUNCTION wait()",
+  );
+  await createUsagePartitions(db, [anEvent()]);
+  const tried = async (rows: readonly string[]) => (await db.query('SELECT place FROM try_usage($1::text[])', [rows])).length;
+  const slow = Array.from({ length: 30 }, () => aRow({ route: 'slow' }));
+  expect(await tried(slow)).toBe(20);
+  expect(await tried([...slow.slice(0, 19), aRow({ path: '/poison' })])).toBe(1);
+  const events = Array.from({ length: 30 }, (_, i) =>
+    anEvent({
+      route: i < 20 ? 'slow' : 'fast',
+      path: i === 25 ? '/poison' : '/good',
+      time: `2026-11-23T09:59:48.0000${10 + i}Z`,
+    }),
+  );
+  const sources = events.map((_, i) => ({ offset: BigInt(i), value: Buffer.from(`event ${i}`) }));
+  const batch = { ...PLACE, startOffset: 0n, nextOffset: 30n, events, sources, deadLetters: [] };
+  expect(await storeUsage(db, batch)).toMatchObject({ inserted: 29, duplicates: 0, deadLettered: 1 });
+  expect((await listDeadLetters(db, { limit: 5 })).map(({ offset }) => offset)).toEqual([25n]);
+  expect(await count(db, 'usage_events')).toBe(29);
 });
 
 test('all events of one node in a minute are found by the primary key, in the partition of their day alone', async () => {

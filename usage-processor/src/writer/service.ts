@@ -178,7 +178,7 @@ function createStoring(needs: {
 
   const storeAndCopy = async (judged: JudgedBatch) => {
     const stored = await storeUsage(database, { group: GROUP, ...judged });
-    needs.copyDeadLetters(judged.deadLetters);
+    needs.copyDeadLetters([...judged.deadLetters, ...stored.refused]);
     return stored;
   };
 

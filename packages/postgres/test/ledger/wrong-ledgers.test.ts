@@ -18,7 +18,9 @@ interface Wrong {
 const ONCE = 'stored and counted once';
 const FENCE = 'an owner that was overtaken';
 const PERIOD = 'the usage of any period';
-const REFUSED = 'refuses become dead letters';
+const REFUSED = 'refuses become dead letters, and';
+const SEARCH = 'takes few statements';
+const TROUBLE = 'trouble that is met';
 const GONE = 'raw events that are gone';
 const MONTH = 'billing month begins';
 
@@ -37,6 +39,25 @@ const WRONG: Record<string, Wrong> = {
   'a refused event that takes those beside it along': {
     breaks: REFUSED,
     change: ['ORDER BY time, organization_id', 'WHERE false ORDER BY time, organization_id'],
+  },
+  'a search that takes good events behind a refused one for refused': {
+    breaks: REFUSED,
+    schemaFunction: 'try_usage',
+    change: ['code := NULL;', ''],
+  },
+  'a search that keeps what it tries, so that its hours are not counted': {
+    breaks: SEARCH,
+    schemaFunction: 'try_usage',
+    change: ["RAISE EXCEPTION USING ERRCODE = 'TG002'", 'RETURN'],
+  },
+  'a search that finds none, so that halving has to': {
+    breaks: SEARCH,
+    change: ['SELECT code, rule FROM try_usage', 'SELECT NULL AS code, rule FROM try_usage'],
+  },
+  'a search that takes a deadlock for a refusal': {
+    breaks: TROUBLE,
+    schemaFunction: 'try_usage',
+    change: [/WHEN data_exception OR \w+ OR \w+ THEN/, 'WHEN OTHERS THEN'],
   },
   'a period that holds its end': {
     breaks: PERIOD,
