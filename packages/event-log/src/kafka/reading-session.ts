@@ -6,8 +6,11 @@ import { FEW_RETRIES } from './kafka-client.js';
 import { requireInRange, TopicMadeAnew } from './range.js';
 import type { ReaderSettings, ReadingNeeds } from './reading-needs.js';
 
-/** Large, since a fetch costs a round trip, and bounded: fetched records are several times as large in memory. */
-const FETCH = { maxBytesPerPartition: 1 << 20, maxBytes: 8 << 20, minBytes: 1, maxWaitTimeInMs: 250 };
+/**
+ * Large, since a fetch costs a round trip, and bounded: fetched records are several times as large in memory. With room for 16
+ * partitions none of the usual 12 is left out of a fetch, where it would stand still until chance lets it in.
+ */
+const FETCH = { maxBytesPerPartition: 512 << 10, maxBytes: 8 << 20, minBytes: 1, maxWaitTimeInMs: 250 };
 const HEARTBEAT_MS = 3000;
 const LOOK_AROUND_MS = 5000;
 const TELL_KAFKA_MS = 1000;
