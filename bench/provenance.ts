@@ -25,10 +25,12 @@ export function loadAverage(): string {
   return (loadavg()[0] ?? 0).toFixed(2);
 }
 
-export async function commit(root: string): Promise<string> {
+/** `except` are files of the repository that say nothing of what was measured, such as those that hold the figures. */
+export async function commit(root: string, except: readonly string[] = []): Promise<string> {
   const git = async (...command: string[]) => (await promisify(execFile)('git', command, { cwd: root })).stdout.trim();
   try {
-    const isChanged = (await git('status', '--porcelain', '--untracked-files=no')) !== '';
+    const paths = ['--', '.', ...except.map((path) => `:(exclude)${path}`)];
+    const isChanged = (await git('status', '--porcelain', '--untracked-files=no', ...paths)) !== '';
     return `${await git('rev-parse', '--short', 'HEAD')}${isChanged ? ' with changes' : ''}`;
   } catch {
     return 'unknown';

@@ -1,9 +1,9 @@
 import { until } from '@tollgate/testing/until';
+import { countedFigures } from '../common-figures.js';
 import { boundOf, lookAtTimes } from '../envoy-times.js';
 import { type Fault, type Figures, type Run, sized } from '../fault.js';
-import { count, during, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { count, during, isKnown, isRefused, percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 const BACK_DEADLINE_MS = 60_000;
 
@@ -53,14 +53,10 @@ async function stopDatabase(run: Run, options: StandOptions = {}): Promise<Figur
   await probe.stop();
   const { answers } = probe;
   const gone = during(answers, goneMs, againMs);
-  const isKnown = ({ caller }: (typeof answers)[number]) => caller === 'keyed' || caller === 'tight';
   return {
-    n: answers.length,
-    ...(await accountOf(cluster, answers)),
-    wrong: wrongAnswers(answers, cluster),
-    unlimited: count(answers, isUnlimited),
+    ...(await countedFigures(cluster, answers)),
     warm: count(gone, isKnown),
-    refused: count(gone, (answer) => isKnown(answer) && answer.status !== 200 && answer.status !== 429),
+    refused: count(gone, isRefused),
     unavailable: count(gone, ({ caller, status }) => caller === 'unknown' && status === 503),
     denied: count(gone, ({ caller, status }) => caller === 'unknown' && status < 500),
     ...percentiles(gone),
