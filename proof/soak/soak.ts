@@ -40,6 +40,8 @@ export interface SoakOutcome {
 const TURN = ['F1', 'F5', 'F7'] as const;
 /** The writer's group may have to find itself after Kafka has come back. */
 const REGROUPED_MS = 90_000;
+/** Of which P99 of an event loop is told: in fewer a single pause would be all of it. */
+const LOOP_SECONDS = 10;
 const CALM_DEADLINE_MS = 120_000;
 
 /** So many minutes of load in which Redis, PostgreSQL and Kafka are killed in turn. */
@@ -59,11 +61,10 @@ export async function soak(run: Run, minutes: number): Promise<SoakOutcome> {
   let early: Look[] | undefined;
   let late: Look[] = [];
   let reason: string | undefined;
-  const calmSeconds = Math.max(2, Math.min(30, minutes));
   const calm = async (): Promise<void> => {
     await loops.reset();
-    for (let rest = calmSeconds; rest > 0; rest -= 10) {
-      await probe.seconds(Math.min(10, rest));
+    for (let looks = Math.max(1, Math.min(3, Math.floor(minutes / 10))); looks > 0; looks--) {
+      await probe.seconds(LOOP_SECONDS);
       await loops.note();
     }
   };
