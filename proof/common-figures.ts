@@ -7,10 +7,10 @@ import { accountOf } from './usage-account.js';
 const BACK_DEADLINE_MS = 60_000;
 
 /** What is counted whatever the fault: the probe's requests, and the usage of those that are billed. */
-export async function countedFigures(cluster: Cluster, answers: readonly Answered[]): Promise<Figures> {
+export async function countedFigures(cluster: Cluster, answers: readonly Answered[], quietMs?: number): Promise<Figures> {
   return {
     n: answers.length,
-    ...(await accountOf(cluster, answers)),
+    ...(await accountOf(cluster, answers, quietMs)),
     wrong: wrongAnswers(answers, cluster),
     failed: count(answers, isFailed),
     unlimited: count(answers, isUnlimited),

@@ -6,6 +6,11 @@ export interface Check extends Acceptance {
   holds: boolean | undefined;
 }
 
+/** Without those that came out as no number, such as a percentile of nothing: they were not measured. */
+export function numbersOf({ n, ...more }: Figures): Figures {
+  return { n, ...Object.fromEntries(Object.entries(more).filter(([, value]) => Number.isFinite(value))) };
+}
+
 /** A figure that is missing is no pass, nor is one that is no number. */
 export function judge(acceptance: readonly Acceptance[], figures: Figures, judgesTimes: boolean): Check[] {
   return acceptance.map((each) => {

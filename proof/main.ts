@@ -5,11 +5,13 @@ import { setup, teardown } from '@tollgate/testing/global-setup';
 import { FAULTS } from './faults/all.js';
 import { resultsOf, writeResults } from './report.js';
 import { type FaultResult, runFault } from './run-faults.js';
+import { isBad, summaryOf } from './summary.js';
 
 const HELP = `npm run proof [-- options]
 
 Starts the gateway on real servers, makes a part of it fail, and counts what callers and the ledger see; then does it once more
-with a protection switched off, which must be seen. Writes reports/reliability.json and docs/reliability.md.
+with a protection switched off, which must be seen. Writes reports/reliability.json and docs/reliability.md after each fault, also
+where one does not hold; then it goes on, and ends with exit code 1.
 
   --small            minutes instead of an hour: the faults of every change, counts only; writes reports/reliability-small.json
   --counts           times are taken and not judged: for a machine that is busy with other things
@@ -60,20 +62,21 @@ const options = {
 const results: FaultResult[] = [];
 await setup();
 try {
-  for (const fault of chosen) {
+  for (const [index, fault] of chosen.entries()) {
+    say(`${index + 1} of ${chosen.length}: ${fault.id}`);
     const result = await runFault(fault, options);
     if (ending.signal.aborted) break;
     results.push(result);
     // After each, so that a run that is ended has written what it has found.
-    await writeResults(root, await resultsOf(root, results, options, FAULTS));
+    await writeResults(root, await resultsOf(root, result, options, FAULTS));
   }
 } finally {
   await teardown();
 }
-const bad = results.filter(
-  ({ outcome, mutant }) => outcome === 'broken' || (outcome === 'held' && mutant.outcome !== 'found out'),
-);
+const bad = results.filter(isBad);
 const idle = results.filter(({ outcome }) => outcome === 'not run');
 const list = (some: readonly FaultResult[]) => (some.length === 0 ? '' : ` (${some.map(({ id }) => id).join(', ')})`);
+for (const result of results) for (const line of summaryOf(result)) say(line);
 say(`${results.length - bad.length - idle.length} held, ${bad.length} did not${list(bad)}, ${idle.length} not run${list(idle)}`);
-process.exit(bad.length > 0 ? 1 : 0);
+if (results.length < chosen.length) say(`ended before ${chosen.length - results.length} of ${chosen.length} faults were run`);
+process.exit(bad.length > 0 || results.length < chosen.length ? 1 : 0);

@@ -107,10 +107,13 @@ export function count(answers: readonly Answered[], is: (answer: Answered) => bo
   return answers.reduce((sum, answer) => sum + (is(answer) ? 1 : 0), 0);
 }
 
+/** Who has a key that exists. */
+export const isKnown = ({ caller }: Answered): boolean => caller === 'keyed' || caller === 'tight';
+/** Known, and neither served nor limited. */
+export const isRefused = (answer: Answered): boolean => isKnown(answer) && answer.status !== 200 && answer.status !== 429;
 export const isFailed = ({ status }: Answered): boolean => status === 0 || status >= 500;
 /** Passed although no limiter had a say. */
-export const isUnlimited = ({ status, caller, isLimited }: Answered): boolean =>
-  status === 200 && !isLimited && (caller === 'keyed' || caller === 'tight');
+export const isUnlimited = (answer: Answered): boolean => answer.status === 200 && !answer.isLimited && isKnown(answer);
 
 export const during = (answers: readonly Answered[], fromMs: number, toMs: number): Answered[] =>
   answers.filter(({ sentAtMs, endedAtMs }) => sentAtMs >= fromMs && endedAtMs <= toMs);

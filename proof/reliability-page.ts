@@ -2,6 +2,7 @@
 import { lineOf, shown } from './judge.js';
 import type { Provenance, Results } from './report.js';
 import type { Soak } from './soak/soak-report.js';
+import { isBad } from './summary.js';
 
 type Result = Results['faults'][number];
 
@@ -24,7 +25,7 @@ export function reliabilityPage(results: Results | undefined, soak: Soak | undef
 function faultsOf({ faults, missing }: Results): string[] {
   return [
     '## Faults',
-    `${runsOf(faults.map(({ ran }) => ran))} A fault whose commit is not the one that you run says nothing of yours: run it again.`,
+    `${outcomeOf(faults)} ${runsOf(faults.map(({ ran }) => ran))} A fault whose commit is not the one that you run says nothing of yours: run it again.`,
     ...(missing.length === 0 ? [] : [`On no record yet: ${missing.map(({ id, title }) => `${id} (${title})`).join(', ')}.`]),
     [
       '| fault | | N | lost | doubled | wrong | P50 | P99 | P99.9 | recovery | mutant | commit |',
@@ -34,6 +35,14 @@ function faultsOf({ faults, missing }: Results): string[] {
     'Times are milliseconds, P50 to P99.9 those of requests with good keys at their callers while the part is away. "-" was not taken.',
     ...faults.map(detailsOf),
   ];
+}
+
+function outcomeOf(faults: readonly Result[]): string {
+  const bad = faults.filter(isBad).map(({ id }) => id);
+  const idle = faults.filter(({ outcome }) => outcome === 'not run').map(({ id }) => id);
+  const held = `${faults.length - bad.length - idle.length} of ${faults.length} faults held, with their mutants found out.`;
+  const broken = bad.length === 0 ? [] : [`**Did not hold: ${bad.join(', ')}.**`];
+  return [held, ...broken, ...(idle.length === 0 ? [] : [`Not run: ${idle.join(', ')}.`])].join(' ');
 }
 
 function runsOf(ran: readonly Provenance[]): string {
@@ -64,7 +73,8 @@ function foundBy({ outcome, breaks, measured, reason }: Result['mutant'], checks
   return ` by "${what}": ${shown(measured ?? Number.NaN)}`;
 }
 
-function soakOf({ minutes, ran, outcome, faults, checks }: Soak): string {
+function soakOf({ minutes, ran, outcome, reason, faults, checks }: Soak): string {
   const about = `${minutes} minutes at ${ran.rate} requests/s, with ${faults.length} faults in turn (${[...new Set(faults)].join(', ')}): **${outcome}**.`;
-  return [`${about} ${runsOf([ran])}`, checks.map(lineOf).join('\n')].join('\n\n');
+  const end = reason === undefined ? [] : [`It ended early: ${reason}`];
+  return [`${about} ${runsOf([ran])}`, ...end, checks.map(lineOf).join('\n')].join('\n\n');
 }

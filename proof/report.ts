@@ -1,6 +1,6 @@
 /** reports/reliability.json, and docs/reliability.md, which is made from it and from nothing else. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { machineDescription } from '../bench/machine.js';
 import { commit, loadAverage } from '../bench/provenance.js';
 import type { Fault } from './fault.js';
@@ -24,37 +24,48 @@ export interface Results {
   missing: Pick<Fault, 'id' | 'title'>[];
 }
 
+/** What a run itself writes. */
+const OF_FIGURES = ['reports', 'docs/reliability.md', 'bench/results.md', 'docs/capacity.md'];
+
 export async function provenance(root: string, rate: number): Promise<Provenance> {
   const date = new Date().toISOString().slice(0, 10);
-  return { commit: await commit(root), date, machine: machineDescription(), load: loadAverage(), rate };
+  return { commit: await commit(root, OF_FIGURES), date, machine: machineDescription(), load: loadAverage(), rate };
 }
 
 const fileOf = (root: string, size: RunOptions['size']): string =>
   join(root, 'reports', size === 'full' ? 'reliability.json' : `reliability-${size}.json`);
 
-/** Those of this run, among those of earlier ones for the faults that it did not run. */
+/** The fresh one, among those on record. */
 export async function resultsOf(
   root: string,
-  fresh: readonly FaultResult[],
+  fresh: FaultResult,
   { size, rate }: RunOptions,
   all: readonly Fault[],
 ): Promise<Results> {
   const before = await readReport<Results>(fileOf(root, size));
   const ran = await provenance(root, rate);
   const faults = new Map((before?.faults ?? []).map((each) => [each.id, each]));
-  const first = fresh.at(-1);
-  if (first !== undefined) faults.set(first.id, { ...first, ran });
+  faults.set(fresh.id, { ...fresh, ran });
   const missing = all.filter(({ id }) => !faults.has(id)).map(({ id, title }) => ({ id, title }));
   return { size, faults: [...faults.values()].sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1))), missing };
 }
 
 export async function writeResults(root: string, results: Results): Promise<void> {
-  await mkdir(join(root, 'reports'), { recursive: true });
-  await writeFile(fileOf(root, results.size), `${JSON.stringify(results, undefined, 2)}\n`);
+  await write(fileOf(root, results.size), results);
   if (results.size === 'full') await writePage(root);
 }
 
-export async function writePage(root: string): Promise<void> {
+export async function writeSoak(root: string, soak: Soak): Promise<void> {
+  await write(join(root, 'reports', 'soak.json'), soak);
+  await writePage(root);
+}
+
+async function write(file: string, report: Results | Soak): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
+}
+
+async function writePage(root: string): Promise<void> {
   await writeFile(join(root, 'docs', 'reliability.md'), await pageOf(root));
 }
 

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+import { withDeadline } from '@tollgate/service-kit/deadline';
 import type { Fault, Figures, Run } from './fault.js';
-import { type Check, isHeld, judge, told } from './judge.js';
+import { type Check, isHeld, judge, numbersOf, told } from './judge.js';
 
 export interface RunOptions {
   size: Run['size'];
@@ -60,7 +62,7 @@ type Part = Pick<FaultResult, 'outcome' | 'reason' | 'figures' | 'checks' | 'mut
 async function withMutantNotRun(fault: Fault, options: RunOptions): Promise<Part> {
   const mutant = { ...mutantOf(fault), outcome: 'not run', reason: 'the fault itself did not hold' } as const;
   try {
-    const figures = await withCleanUp(options, (run) => fault.run(run));
+    const figures = numbersOf(await withCleanUp(options, (run) => fault.run(run)));
     const checks = judge(fault.acceptance, figures, options.judgesTimes);
     for (const check of checks.filter(({ holds }) => holds === false)) options.say(`${fault.id} is broken: ${told(check)}`);
     return { outcome: isHeld(checks) ? 'held' : 'broken', figures, checks, mutant };
@@ -75,7 +77,7 @@ async function runMutant(fault: Fault, options: RunOptions): Promise<MutantResul
   const about = mutantOf(fault);
   options.say(`${fault.id} with ${about.title} …`);
   try {
-    const figures = await withCleanUp(options, (run) => fault.mutant.run(run));
+    const figures = numbersOf(await withCleanUp(options, (run) => fault.mutant.run(run)));
     const broken = judge(fault.acceptance, figures, true).filter(({ figure }) => figure === about.breaks);
     const isFoundOut = broken.some(({ holds, measured }) => holds === false && measured !== undefined);
     const measured = figures[about.breaks];
@@ -90,17 +92,46 @@ function mutantOf({ mutant: { title, breaks } }: Fault): Pick<MutantResult, 'tit
   return { title, breaks };
 }
 
-async function withCleanUp(options: RunOptions, work: (run: Run) => Promise<Figures>): Promise<Figures> {
+/** Longer than any fault takes: one that hangs is told, and the next has its turn. */
+const RUN_DEADLINE_MS = { small: 600_000, full: 2_400_000 };
+const CLOSE_DEADLINE_MS = 120_000;
+
+/**
+ * Does the work, and then closes what it opened, the last first. Rejects as the work does, when the run is ended, and at the
+ * deadline. What cannot be closed is told, and is no failure of the work.
+ */
+export async function withCleanUp<Found>(
+  options: RunOptions,
+  work: (run: Run) => Promise<Found>,
+  deadlineMs = RUN_DEADLINE_MS[options.size],
+): Promise<Found> {
   const closers: (() => Promise<unknown>)[] = [];
+  const over = new AbortController();
+  const close = async (closer: () => Promise<unknown>): Promise<void> => {
+    const closing = withDeadline(Promise.resolve().then(closer), CLOSE_DEADLINE_MS, 'a part');
+    await closing.catch((error: unknown) => options.say(`  not closed: ${String(error)}`));
+  };
+  // Work that was given up may still open something.
+  const onEnd = (closer: () => Promise<unknown>) => (over.signal.aborted ? void close(closer) : void closers.push(closer));
   try {
-    const working = work({ ...options, onEnd: (close) => void closers.push(close) });
-    return await Promise.race([working, ...(options.signal === undefined ? [] : [ended(options.signal)])]);
+    const ends = [
+      tooLate(deadlineMs, over.signal),
+      ...(options.signal === undefined ? [] : [ended(options.signal, over.signal)]),
+    ];
+    return await Promise.race([work({ ...options, onEnd }), ...ends]);
   } finally {
-    for (const close of closers.reverse()) await close();
+    over.abort();
+    for (const closer of closers.reverse()) await close(closer);
   }
 }
 
-async function ended(signal: AbortSignal): Promise<never> {
-  if (!signal.aborted) await once(signal, 'abort');
+/** Rejects when the run is ended; leaves no listener behind when `over` comes first, where nobody waits for it any more. */
+async function ended(ending: AbortSignal, over: AbortSignal): Promise<never> {
+  if (!ending.aborted) await once(ending, 'abort', { signal: over });
   throw new Error('the run was ended');
+}
+
+async function tooLate(deadlineMs: number, over: AbortSignal): Promise<never> {
+  await pause(deadlineMs, undefined, { signal: over });
+  throw new Error(`it was not over within ${deadlineMs / 1000} s`);
 }

@@ -4,7 +4,8 @@ import { type DatabaseServer, startDatabaseServer } from '@tollgate/testing/data
 import { type KafkaServer, startKafka } from '@tollgate/testing/kafka';
 import { type RedisServer, startRedis } from '@tollgate/testing/redis';
 import { until } from '@tollgate/testing/until';
-import { type Cluster, type ClusterOptions, startCluster } from '../e2e/cluster.js';
+import { type Cluster, type ClusterOptions, patientWithServices, startCluster } from '../e2e/cluster.js';
+import { flushingOften } from './envoy-times.js';
 import type { Run } from './fault.js';
 import { buildMutant, type MutantProgram } from './mutants.js';
 import { isStranger, type Probe, startProbe } from './probe.js';
@@ -45,10 +46,12 @@ export async function startStand(run: Run, options: StandOptions = {}): Promise<
   const programs = Object.fromEntries(
     await Promise.all((options.mutants ?? []).map(async (mutant) => [mutant.role, await buildMutant(mutant)] as const)),
   );
+  const { envoyConfig = patientWithServices, ...clusterOptions } = options.cluster ?? {};
   const cluster = await closing(
     startCluster({
       ...{ authz: INSTANCES, ratelimit: INSTANCES, hasGateway: true, hasWriter: true },
-      ...{ databaseServerUrl: database.url, programs, keepsReceived: isStranger, ...options.cluster },
+      ...{ databaseServerUrl: database.url, programs, keepsReceived: isStranger, ...clusterOptions },
+      envoyConfig: (yaml) => flushingOften(envoyConfig(yaml)),
       env: {
         // A busy machine is no slow Redis. A whole run has the product's own time.
         RATELIMIT_STORE_TIMEOUT: run.size === 'small' ? '250ms' : '8ms',

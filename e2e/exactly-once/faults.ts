@@ -7,8 +7,8 @@ export const FAULTS = ['collector', 'writer', 'broker', 'database', 'rebalance',
 /** `writer at its worst`: where a mutant has made a gap, and waits in it; see mutate-sql.mjs. */
 export type Fault = (typeof FAULTS)[number] | 'writer at its worst';
 
-/** Longer than Kafka waits for a silent member of the group (30 s), so that its partitions go to another. */
-const ZOMBIE_MS = 36_000;
+/** Longer than Kafka waits for a silent member of the group (10 s), so that its partitions go to another. */
+const ZOMBIE_MS = 16_000;
 const STORING_DEADLINE_MS = 20_000;
 
 const GAP = 'mutant waits';

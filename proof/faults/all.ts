@@ -2,6 +2,7 @@ import type { Fault } from '../fault.js';
 import { badRules } from './bad-rules.js';
 import { clocksWrong } from './clocks-wrong.js';
 import { databaseDown } from './database-down.js';
+import { databaseSlow } from './database-slow.js';
 import { diskFull } from './disk-full.js';
 import { exactlyOnce } from './exactly-once.js';
 import { instanceKilled } from './instance-killed.js';
@@ -23,6 +24,7 @@ export const FAULTS: readonly Fault[] = [
   redisSlow,
   redisForgets,
   databaseDown,
+  databaseSlow,
   kafkaDown,
   ...exactlyOnce,
   poison,

@@ -25,10 +25,10 @@ interface Told {
   mutant: Omit<Fault['mutant'], 'run'> & Partial<RunOptions> & { sql?: string; program?: MutantProgram; harms?: readonly Harm[] };
 }
 
-const NO_ACKNOWLEDGEMENT: MutantProgram = {
+const SENDS_ONCE: MutantProgram = {
   role: 'collector',
-  name: 'no-acks',
-  changes: [{ file: 'packages/event-log/src/kafka/producing.ts', from: 'acks: -1', to: 'acks: 0' }],
+  name: 'sends-once',
+  changes: [{ file: 'packages/event-log/src/kafka/producing.ts', from: 'throw explained(error);', to: 'explained(error);' }],
 };
 
 const FAULTS_OF_USAGE: readonly Told[] = [
@@ -37,7 +37,12 @@ const FAULTS_OF_USAGE: readonly Told[] = [
     title: 'the Kafka broker is killed (one broker, kill -9)',
     promise: 'What was acknowledged is there afterwards, and what was not is sent again.',
     harm: { kind: 'broker', small: 1, full: 10 },
-    mutant: { title: 'acks=0', breaks: 'lost', program: NO_ACKNOWLEDGEMENT, harms: Array(5).fill('broker') },
+    mutant: {
+      title: 'a collector that takes for sent what Kafka did not acknowledge',
+      breaks: 'lost',
+      program: SENDS_ONCE,
+      harms: Array(5).fill('broker'),
+    },
   },
   {
     id: 'F9',
@@ -51,7 +56,12 @@ const FAULTS_OF_USAGE: readonly Told[] = [
     title: 'a writer is killed in mid-batch (kill -9)',
     promise: 'Rows and offset are stored in one transaction, so that a batch is stored whole or not at all.',
     harm: { kind: 'writer', small: 3, full: 20 },
-    mutant: { title: 'offsets before rows', breaks: 'lost', mutant: 'offsets before rows', harms: Array(5).fill('writer') },
+    mutant: {
+      title: 'offsets before rows',
+      breaks: 'lost',
+      mutant: 'offsets before rows',
+      harms: Array(2).fill('writer at its worst'),
+    },
   },
   {
     id: 'F16',

@@ -1,10 +1,10 @@
 import { until } from '@tollgate/testing/until';
 import { type Instance, patientWithServices } from '../../e2e/cluster.js';
+import { countedFigures } from '../common-figures.js';
 import type { Fault, Figures, Run } from '../fault.js';
 import { metricOf } from '../instance-figures.js';
-import { type Answered, count, isFailed, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { type Answered, count, isFailed, isUnlimited, percentiles } from '../probe.js';
 import { type StandOptions, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
 
 const NOTICED_DEADLINE_MS = 20_000;
 const OPEN = { usual: 'failure_mode_allow: false', mutant: 'failure_mode_allow: true' };
@@ -58,22 +58,18 @@ async function killEach(run: Run, options: StandOptions = {}): Promise<Figures> 
   }
   await probe.stop();
   const { answers } = probe;
-  const account = await accountOf(cluster, answers);
+  // Before the collector is asked what it counted: by then it has seen all of them.
+  const counted = await countedFigures(cluster, answers);
   const isIn = ({ endedAtMs, sentAtMs }: Answered, role?: string): boolean =>
     windows.some((each) => (role ?? each.role) === each.role && endedAtMs >= each.fromMs && sentAtMs <= each.toMs);
-  const unlimited = count(answers, isUnlimited);
   const marked = (await unlimitedCount()) - markedBefore;
   return {
-    n: answers.length,
-    ...account,
-    wrong: wrongAnswers(answers, cluster),
+    ...counted,
     kills: windows.length,
-    failed: count(answers, isFailed),
-    unlimited,
     lateFailures: count(answers, (answer) => isFailed(answer) && !isIn(answer)),
     lateUnlimited: count(answers, (answer) => isUnlimited(answer) && !isIn(answer)),
     failedByRatelimit: count(answers, (answer) => isFailed(answer) && isIn(answer, 'ratelimit')),
-    unmarked: Math.abs(unlimited - passedBefore - marked),
+    unmarked: Math.abs(count(answers, isUnlimited) - passedBefore - marked),
     ...percentiles(answers),
     noticedMs: Math.max(...windows.map(({ fromMs, toMs }) => toMs - fromMs)),
   };

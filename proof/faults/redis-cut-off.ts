@@ -61,7 +61,7 @@ async function cutOff(run: Run, options: StandOptions = {}): Promise<Figures> {
   let recoveryMs = 0;
   const beganMs = Date.now();
   for (const [name, cut] of Object.entries(cuts)) {
-    const [fromMs, before] = [Date.now(), await lookAtTimes(cluster.usage.envoyAdminUrl, 'ratelimit')];
+    const [before, fromMs] = [await lookAtTimes(cluster.usage.envoyAdminUrl, 'ratelimit'), Date.now()];
     const mend = await cut();
     await probe.seconds(sized(run, 10, 20));
     bounds.push(boundOf(before, await lookAtTimes(cluster.usage.envoyAdminUrl, 'ratelimit'), 0.999));

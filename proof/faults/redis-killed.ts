@@ -32,9 +32,9 @@ export const redisKilled: Fault = {
 async function killRedis(run: Run, options: StandOptions = {}): Promise<Figures> {
   const { cluster, redis, probe } = await startStand(run, options);
   const look = () => lookAtTimes(cluster.usage.envoyAdminUrl, 'ratelimit');
-  const beganMs = Date.now();
+  const [before, beganMs] = [await look(), Date.now()];
   await redis.kill();
-  const [before, goneMs] = [await look(), Date.now()];
+  const goneMs = Date.now();
   await probe.seconds(sized(run, 4, 30));
   const after = await look();
   await redis.start();

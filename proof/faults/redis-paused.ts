@@ -59,10 +59,9 @@ async function pauseRedis(run: Run, options: StandOptions = {}): Promise<Figures
   const { ratelimit } = cluster;
   const look = () => lookAtTimes(cluster.usage.envoyAdminUrl, 'ratelimit');
   const held = () => observedAbove(ratelimit, 'tollgate_ratelimit_store_duration_seconds', sized(run, 0.25, 0.005).toString());
-  const beganMs = Date.now();
+  const [before, memoryBefore, beganMs] = [await look(), await residentMb(ratelimit), Date.now()];
   redis.pause();
   run.onEnd(async () => redis.resume());
-  const [before, memoryBefore] = [await look(), await residentMb(ratelimit)];
   const isOpen = async () => (await sumOf(ratelimit, 'tollgate_ratelimit_degraded')) === ratelimit.length;
   await until(isOpen, NOTICED_DEADLINE_MS, 'open breakers').catch(() => {});
   // Those that were under way when they opened have their whole deadline, on a machine that may be busy.

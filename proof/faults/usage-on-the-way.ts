@@ -12,7 +12,10 @@ const KILLS = 3;
 /** A minute must end, and what is missing is looked for several times. */
 const REPLAYED_QUIET_MS = 100_000;
 const STEP_DEADLINE_MS = 30_000;
-const SETTLED_LOOKS = 300;
+/** Longer than a collector takes to come back: until then Envoy has what is not stored. */
+const GRACE_SECONDS = 3;
+/** The reconciler asks Envoy's counter after six times the grace. */
+const SETTLED_MS = 8 * GRACE_SECONDS * 1000;
 
 export const collectorKilled: Fault = {
   id: 'F11',
@@ -100,7 +103,7 @@ async function endEnvoy(run: Run, hasFile: boolean): Promise<Figures> {
 async function reconcile({ usage, databaseUrl }: Cluster, run: Run, hasFile: boolean) {
   const place = { DATABASE_URL: databaseUrl, DATA_DIR: usage.dataFolder, USAGE_NODE_ID: usage.nodeId };
   const source = hasFile ? { USAGE_FILE: usage.file } : { ENVOY_ADMIN_URL: usage.envoyAdminUrl };
-  const settings = { ...place, ...source, ADMIN_LISTEN: '127.0.0.1:0', LOG_LEVEL: 'error', USAGE_GRACE: '1s' };
+  const settings = { ...place, ...source, ADMIN_LISTEN: '127.0.0.1:0', LOG_LEVEL: 'error', USAGE_GRACE: `${GRACE_SECONDS}s` };
   const reconciler = await startReconciler(readConfig(settings));
   run.onEnd(() => reconciler.close().catch(() => {}));
   return reconciler;
@@ -111,15 +114,15 @@ async function unreceivedBy(adminAddress: string): Promise<number> {
   return Number(/^tollgate_usage_unreceived_events_total\S* (\d+)$/m.exec(page)?.[1]);
 }
 
-/** What the number is when it has not changed for some looks. */
+/** What the number is when it has not changed for as long as it takes to be told anew. */
 async function settled(read: () => Promise<number>): Promise<number> {
-  let [value, looks] = [-1, 0];
+  let [value, changedMs] = [await read(), performance.now()];
   const isSettled = async (): Promise<boolean> => {
     const now = await read();
-    looks = now === value ? looks + 1 : 0;
+    if (now !== value) changedMs = performance.now();
     value = now;
-    return looks > SETTLED_LOOKS;
+    return performance.now() - changedMs > SETTLED_MS;
   };
-  await until(isSettled, STEP_DEADLINE_MS, 'a number that stays');
+  await until(isSettled, STEP_DEADLINE_MS + 2 * SETTLED_MS, 'a number that stays');
   return value;
 }

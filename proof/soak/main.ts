@@ -1,11 +1,10 @@
 /** Half an hour of load with faults in turn: what grows, and what is lost? */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setup, teardown } from '@tollgate/testing/global-setup';
-import { isHeld, judge, lineOf } from '../judge.js';
-import { provenance, writePage } from '../report.js';
+import { isHeld, judge, lineOf, shown } from '../judge.js';
+import { provenance, writeSoak } from '../report.js';
+import { withCleanUp } from '../run-faults.js';
 import { SOAK_ACCEPTANCE, type SoakOutcome, soak } from './soak.js';
 import type { Soak } from './soak-report.js';
 
@@ -35,37 +34,36 @@ if (values.help) {
   console.info(HELP);
   process.exit();
 }
+/** Starting, storing what is left, and a fault that takes its whole deadline. */
+const LONGEST_END_MS = 900_000;
+
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const [minutes, rate] = [Number(values.minutes), Number(values.rps)];
 const say = (line: string): void => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
 
+const ending = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+const judgesTimes = !values.counts;
+
 await setup();
-const closers: (() => Promise<unknown>)[] = [];
 let outcome: SoakOutcome;
 try {
-  const run = {
-    size: 'full',
-    rate,
-    seed: Number(values.seed),
-    say,
-    onEnd: (close: () => Promise<unknown>) => void closers.push(close),
-  };
-  outcome = await soak({ ...run, size: 'full' }, minutes);
+  const options = { size: 'full', judgesTimes, rate, seed: Number(values.seed), say, signal: ending.signal } as const;
+  outcome = await withCleanUp(options, (run) => soak(run, minutes), 2 * minutes * 60_000 + LONGEST_END_MS);
 } finally {
-  for (const close of closers.reverse()) await close();
   await teardown();
 }
-const checks = judge(SOAK_ACCEPTANCE, outcome.figures, !values.counts);
+const checks = judge(SOAK_ACCEPTANCE, outcome.figures, judgesTimes);
 const report: Soak = {
   minutes,
   ran: await provenance(root, rate),
-  outcome: isHeld(checks) ? 'held' : 'broken',
+  outcome: isHeld(checks) && outcome.reason === undefined ? 'held' : 'broken',
   ...outcome,
   checks,
 };
 for (const check of checks) say(lineOf(check));
-if (!values.dry) {
-  await writeFile(join(root, 'reports', 'soak.json'), `${JSON.stringify(report, undefined, 2)}\n`);
-  await writePage(root);
-}
+for (const [name, ms] of Object.entries(outcome.loops)) say(`event loop of ${name}: P99 ${shown(ms)} ms`);
+for (const { name, heapMb, files } of outcome.looks.late) say(`${name}: ${shown(heapMb)} MB of heap, ${files} files`);
+if (!values.dry) await writeSoak(root, report);
+say(`${report.outcome}${outcome.reason === undefined ? '' : `: ${outcome.reason}`}`);
 process.exit(report.outcome === 'held' ? 0 : 1);

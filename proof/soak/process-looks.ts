@@ -31,8 +31,24 @@ export function grown(before: readonly Look[], after: readonly Look[], what: 'he
   return Math.max(...after.map((look) => look[what] - (before.find(({ name }) => name === look.name)?.[what] ?? 0)));
 }
 
-/** P99 of each service's event loop since the last time it was asked, the largest of them. */
-export async function loopP99Ms(instances: readonly Instance[]): Promise<number> {
-  const values = await Promise.all(instances.map((instance) => metricOf(instance, 'nodejs_eventloop_lag_p99_seconds')));
-  return Math.max(...values) * 1000;
+/** P99 of the event loops since they were asked last, the largest of each service. */
+export interface Loops {
+  /** Asks, and forgets what they say. */
+  reset(): Promise<void>;
+  note(): Promise<void>;
+  /** By the name of the service, ms. */
+  worst(): Record<string, number>;
+}
+
+export function watchLoops(instances: readonly Instance[]): Loops {
+  const worst = new Map<string, number>();
+  const ask = () => Promise.all(instances.map((each) => metricOf(each, 'nodejs_eventloop_lag_p99_seconds')));
+  return {
+    reset: async () => void (await ask()),
+    async note() {
+      const seconds = await ask();
+      for (const [i, { name }] of instances.entries()) worst.set(name, Math.max(worst.get(name) ?? 0, (seconds[i] ?? 0) * 1000));
+    },
+    worst: () => Object.fromEntries(worst),
+  };
 }

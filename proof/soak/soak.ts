@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '@tollgate/testing/until';
 import { PROJECT } from '../../e2e/gateway.js';
+import { countedFigures } from '../common-figures.js';
 import type { Acceptance, Figures, Run } from '../fault.js';
-import { count, isUnlimited, percentiles, wrongAnswers } from '../probe.js';
+import { numbersOf } from '../judge.js';
+import { isRefused, percentiles } from '../probe.js';
 import { type Stand, startStand } from '../stand.js';
-import { accountOf } from '../usage-account.js';
-import { grown, type Look, lookAt, loopP99Ms } from './process-looks.js';
+import { grown, type Look, lookAt, watchLoops } from './process-looks.js';
 
 export const SOAK_ACCEPTANCE: readonly Acceptance[] = [
   { figure: 'faults', what: 'faults', atLeast: 3 },
@@ -27,14 +28,20 @@ export const SOAK_ACCEPTANCE: readonly Acceptance[] = [
 ];
 
 export interface SoakOutcome {
+  /** What ended it before its time. */
+  reason?: string;
   figures: Figures;
   faults: string[];
   looks: { early: Look[]; late: Look[] };
+  /** P99 of each event loop, the worst ten seconds, ms. */
+  loops: Record<string, number>;
 }
 
 const TURN = ['F1', 'F5', 'F7'] as const;
 /** The writer's group may have to find itself after Kafka has come back. */
 const REGROUPED_MS = 90_000;
+/** Of which P99 of an event loop is told: in fewer a single pause would be all of it. */
+const LOOP_SECONDS = 10;
 const CALM_DEADLINE_MS = 120_000;
 
 /** So many minutes of load in which Redis, PostgreSQL and Kafka are killed in turn. */
@@ -49,44 +56,52 @@ export async function soak(run: Run, minutes: number): Promise<SoakOutcome> {
   const beganMs = performance.now();
   const minute = () => (performance.now() - beganMs) / 60_000;
   const earlyMinute = Math.min(10, minutes / 3);
-  const [faults, loops]: [string[], number[]] = [[], []];
+  const faults: string[] = [];
+  const loops = watchLoops(services);
   let early: Look[] | undefined;
-  await loopP99Ms(services);
-  while (minute() < minutes || faults.length < TURN.length) {
-    const calmSeconds = Math.max(2, Math.min(30, minutes));
-    for (let rest = calmSeconds; rest > 0; rest -= 10) {
-      await probe.seconds(Math.min(10, rest));
-      loops.push(await loopP99Ms(services));
+  let late: Look[] = [];
+  let reason: string | undefined;
+  const calm = async (): Promise<void> => {
+    await loops.reset();
+    for (let looks = Math.max(1, Math.min(3, Math.floor(minutes / 10))); looks > 0; looks--) {
+      await probe.seconds(LOOP_SECONDS);
+      await loops.note();
     }
-    if (early === undefined && minute() >= earlyMinute) early = await lookAt(services, heapFolder);
-    const fault = TURN[faults.length % TURN.length] as (typeof TURN)[number];
-    run.say(`minute ${minute().toFixed(1)}: ${fault}, ${probe.answers.length} answers`);
-    await HARM[fault](stand, Math.max(3, Math.min(10, minutes)));
-    faults.push(fault);
-    await untilCalm(stand);
-    await loopP99Ms(services);
-  }
-  await probe.seconds(Math.max(2, Math.min(30, minutes)));
-  const late = await lookAt(services, heapFolder);
-  early ??= late;
-  await probe.stop();
-  const { answers } = probe;
-  const isKnown = ({ caller }: (typeof answers)[number]) => caller === 'keyed' || caller === 'tight';
-  const refused = answers.filter((answer) => isKnown(answer) && answer.status !== 200 && answer.status !== 429);
-  if (refused.length > 0) run.say(`refused: ${[...new Set(refused.map(({ code }) => code))].join(', ')}`);
-  const figures = {
-    n: answers.length,
-    ...(await accountOf(cluster, answers, REGROUPED_MS)),
-    wrong: wrongAnswers(answers, cluster),
-    unlimited: count(answers, isUnlimited),
-    refused: refused.length,
-    faults: faults.length,
-    heapGrownMb: grown(early, late, 'heapMb'),
-    filesGrown: grown(early, late, 'files'),
-    loopP99Ms: Math.max(...loops),
-    ...percentiles(answers),
   };
-  return { figures, faults, looks: { early, late } };
+  try {
+    while (minute() < minutes || faults.length < TURN.length) {
+      await calm();
+      if (early === undefined && minute() >= earlyMinute) early = await lookAt(services, heapFolder);
+      const fault = TURN[faults.length % TURN.length] as (typeof TURN)[number];
+      run.say(`minute ${minute().toFixed(1)}: ${fault}, ${probe.answers.length} answers`);
+      faults.push(fault);
+      await HARM[fault](stand, Math.max(3, Math.min(10, minutes)));
+      await untilCalm(stand);
+    }
+    await calm();
+    late = await lookAt(services, heapFolder);
+  } catch (error) {
+    // What came until then is counted all the same.
+    reason = String(error);
+    run.say(`minute ${minute().toFixed(1)}: ended early, ${reason}`);
+  }
+  await probe.stop();
+  const figures = {
+    ...(await figuresOf(stand, run)),
+    faults: faults.length,
+    heapGrownMb: grown(early ?? [], late, 'heapMb'),
+    filesGrown: grown(early ?? [], late, 'files'),
+    loopP99Ms: Math.max(...Object.values(loops.worst())),
+  };
+  const looks = { early: early ?? [], late };
+  return { ...(reason !== undefined && { reason }), figures: numbersOf(figures), faults, looks, loops: loops.worst() };
+}
+
+async function figuresOf({ cluster, probe: { answers } }: Stand, { say }: Run): Promise<Figures> {
+  const refused = answers.filter(isRefused);
+  if (refused.length > 0) say(`refused: ${[...new Set(refused.map(({ code }) => code))].join(', ')}`);
+  say(`${answers.length} answers; waiting until their usage is stored`);
+  return { ...(await countedFigures(cluster, answers, REGROUPED_MS)), refused: refused.length, ...percentiles(answers) };
 }
 
 const HARM: Record<(typeof TURN)[number], (stand: Stand, seconds: number) => Promise<void>> = {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface SlowProxy {
   /** The server's URL by way of the proxy. */
@@ -11,8 +12,11 @@ export interface SlowProxy {
   close(): Promise<void>;
 }
 
-/** A way to a server on which everything takes longer, in its order, as over a long or busy line. */
-export async function startSlowProxy(serverUrl: string): Promise<SlowProxy> {
+/**
+ * A way to a server on which everything takes longer, in its order, as over a long or busy line. `onSent` sees what clients
+ * send, as it comes.
+ */
+export async function startSlowProxy(serverUrl: string, onSent: (chunk: Buffer) => void = () => {}): Promise<SlowProxy> {
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
   let delayMs = 0;
@@ -20,13 +24,19 @@ export async function startSlowProxy(serverUrl: string): Promise<SlowProxy> {
   const server = createServer((client) => {
     connections++;
     const backend = connect({ host: target.hostname, port: Number(target.port) });
+    client.on('data', onSent);
     for (const [from, to] of [
       [client, backend],
       [backend, client],
     ] as const) {
       sockets.add(from);
       from.setNoDelay(true);
-      from.on('data', (chunk) => void setTimeout(() => to.write(chunk), delayMs / 2));
+      // What comes after the line has become quicker does not overtake what is under way.
+      let before = Promise.resolve();
+      from.on('data', (chunk) => {
+        const arrival = delay(delayMs / 2);
+        before = before.then(() => arrival).then(() => void to.write(chunk));
+      });
       from.on('error', () => {});
       from.on('close', () => {
         sockets.delete(from);

@@ -73,3 +73,25 @@ test('what is still on its way is waited for', async () => {
   await run();
   expect(told).toEqual([]);
 });
+
+test('an Envoy that takes its time to answer has lost nothing', async () => {
+  let nowMs = 0;
+  const told: number[] = [];
+  // An entry every ten milliseconds, each stored at once.
+  const answerMs = [0, 200, 0, 300];
+  const run = createCounterRounds({
+    entriesWritten: async () => {
+      nowMs += answerMs.shift() ?? 0;
+      return nowMs / 10;
+    },
+    storedBetween: async (fromMs, toMs) => (toMs - fromMs) / 10,
+    pause: async () => {},
+    onLoss: (events) => void told.push(events),
+    nowMs: () => nowMs,
+  });
+  for (let round = 0; round < 4; round++) {
+    nowMs += 1000;
+    await run();
+  }
+  expect(told).toEqual([]);
+});

@@ -7,7 +7,7 @@ import { FIRST_PAUSE_MS, type KafkaEventLogReaderOptions, type ReaderSettings } 
 import { readForAWhile } from './reading-session.js';
 import { createTopicQuestions, type TopicQuestions } from './topic-questions.js';
 
-const DEFAULTS = { maxBatch: 5000, maxConcurrent: 2, maxPauseMs: 5000, sessionMs: 30_000, onProblem: () => {} };
+const DEFAULTS = { maxBatch: 5000, maxConcurrent: 2, maxPauseMs: 5000, sessionMs: 10_000, onProblem: () => {} };
 const REQUEST_TIMEOUT_MS = 10_000;
 const LOOK_AGAIN_MS = 20;
 

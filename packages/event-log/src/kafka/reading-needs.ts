@@ -15,7 +15,10 @@ export interface KafkaEventLogReaderOptions {
   maxConcurrent?: number;
   /** The pause after a rejected store, or after trouble with Kafka, doubles from 100 ms up to this. Default 5000. */
   maxPauseMs?: number;
-  /** After how long without a word Kafka gives the partitions of this reader to others. Default 30,000. */
+  /**
+   * After how long without a word Kafka gives the partitions of this reader to others. Default 10,000: so long nobody reads when
+   * a reader was killed, and also when Kafka was, since the group then waits for members that are readers anew by now.
+   */
   sessionMs?: number;
   /** Learns why reading paused. */
   onProblem?: (problem: string, error: unknown) => void;
