@@ -7,6 +7,7 @@ import { startWriter } from '@tollgate/usage-processor/writer/service';
 import { beforeAll, expect, test } from 'vitest';
 import { type Cluster, startCluster } from './cluster.js';
 import type { Key } from './operator.js';
+import { settled } from './settled.js';
 import { startSteadyLoad } from './steady-load.js';
 
 /** By hand on a calm machine: 500. */
@@ -15,6 +16,11 @@ const KILLS = 3;
 /** A minute must end, and what is missing is looked for several times. */
 const DEADLINE_MS = 150_000;
 const STEP_DEADLINE_MS = 30_000;
+/** Longer than a collector takes to come back: until then Envoy has what is not stored, and it is not lost. */
+const GRACE_SECONDS = 2;
+/** The reconciler asks Envoy's counter after six times the grace. */
+const SETTLED_MS = 8 * GRACE_SECONDS * 1000;
+const SETTLED_DEADLINE_MS = STEP_DEADLINE_MS + 2 * SETTLED_MS;
 
 let cluster: Cluster;
 let key: Key;
@@ -38,7 +44,7 @@ beforeAll(async () => {
   const beside = { ...common, ENVOY_ADMIN_URL: usage.envoyAdminUrl, USAGE_NODE_ID: usage.nodeId };
   const writer = await startWriter(readWriterConfig(common));
   // Without the file, as long as the load goes on.
-  const counting = await startReconciler(readReconcilerConfig({ ...beside, USAGE_GRACE: '500ms' }));
+  const counting = await startReconciler(readReconcilerConfig({ ...beside, USAGE_GRACE: `${GRACE_SECONDS}s` }));
   const metric = async (name: string) =>
     Number(
       new RegExp(`^${name}\\S* (\\d+)$`, 'm').exec(await (await fetch(`http://${counting.adminAddress}/metrics`)).text())?.[1],
@@ -53,11 +59,12 @@ beforeAll(async () => {
   // What Envoy holds back goes out, is stored, and is compared with Envoy's own count.
   // Counted there: at 500 a second, reading every row time and again takes longer than the deadline.
   const stored = 'SELECT count(*)::int AS count FROM usage_events WHERE organization_id = $1';
-  storedBefore = await settled(async () => {
+  const readStored = async () => {
     const [row] = await cluster.db.query<{ count: number }>(stored, [key.organizationId]);
     return row?.count ?? 0;
-  });
-  reportedLoss = await settled(() => metric('tollgate_usage_unreceived_events_total'));
+  };
+  storedBefore = await settled(readStored, SETTLED_MS, SETTLED_DEADLINE_MS);
+  reportedLoss = await settled(() => metric('tollgate_usage_unreceived_events_total'), SETTLED_MS, SETTLED_DEADLINE_MS);
   await counting.close();
 
   const last = startSteadyLoad(cluster.gatewayUrl, PER_SECOND, (n) => ({
@@ -93,22 +100,6 @@ async function killCollector(outcomes: readonly unknown[]): Promise<void> {
 
 function idsOf(outcomes: readonly { status: number; headers: Record<string, unknown> }[]): Set<string> {
   return new Set(outcomes.filter(({ status }) => status === 200).map(({ headers }) => String(headers['x-request-id'])));
-}
-
-/** What the number is when it has not changed for some looks. */
-async function settled(read: () => Promise<number>): Promise<number> {
-  let [value, looks] = [-1, 0];
-  await until(
-    async () => {
-      const now = await read();
-      looks = now === value ? looks + 1 : 0;
-      value = now;
-      return looks > 150;
-    },
-    STEP_DEADLINE_MS,
-    'a number that stays',
-  );
-  return value;
 }
 
 const lines = async () => (await readFile(cluster.usage.file, 'utf8')).trimEnd().split('\n');

@@ -1,8 +1,10 @@
 /** What is lost before the event log, which nobody acknowledges: told by number, and found again in Envoy's own file. */
+
 import { until } from '@tollgate/testing/until';
 import { readConfig } from '@tollgate/usage-processor/reconciler/config';
 import { startReconciler } from '@tollgate/usage-processor/reconciler/service';
 import type { Cluster, Instance } from '../../e2e/cluster.js';
+import { settled } from '../../e2e/settled.js';
 import type { Fault, Figures, Run } from '../fault.js';
 import { count, percentiles, wrongAnswers } from '../probe.js';
 import { type Stand, startStand } from '../stand.js';
@@ -16,6 +18,7 @@ const STEP_DEADLINE_MS = 30_000;
 const GRACE_SECONDS = 3;
 /** The reconciler asks Envoy's counter after six times the grace. */
 const SETTLED_MS = 8 * GRACE_SECONDS * 1000;
+const SETTLED_DEADLINE_MS = STEP_DEADLINE_MS + 2 * SETTLED_MS;
 
 export const collectorKilled: Fault = {
   id: 'F11',
@@ -56,7 +59,7 @@ async function killCollector(run: Run, hasFile: boolean): Promise<Figures> {
   await probe.stop();
   const { answers } = probe;
   const before = await accountOf(cluster, answers);
-  const told = await settled(() => unreceivedBy(counting.adminAddress));
+  const told = await settled(() => unreceivedBy(counting.adminAddress), SETTLED_MS, SETTLED_DEADLINE_MS);
   await counting.close();
   const reconciler = hasFile ? await reconcile(cluster, run, true) : undefined;
   const account = await accountOf(cluster, answers, hasFile ? REPLAYED_QUIET_MS : undefined);
@@ -112,17 +115,4 @@ async function reconcile({ usage, databaseUrl }: Cluster, run: Run, hasFile: boo
 async function unreceivedBy(adminAddress: string): Promise<number> {
   const page = await (await fetch(`http://${adminAddress}/metrics`)).text();
   return Number(/^tollgate_usage_unreceived_events_total\S* (\d+)$/m.exec(page)?.[1]);
-}
-
-/** What the number is when it has not changed for as long as it takes to be told anew. */
-async function settled(read: () => Promise<number>): Promise<number> {
-  let [value, changedMs] = [await read(), performance.now()];
-  const isSettled = async (): Promise<boolean> => {
-    const now = await read();
-    if (now !== value) changedMs = performance.now();
-    value = now;
-    return performance.now() - changedMs > SETTLED_MS;
-  };
-  await until(isSettled, STEP_DEADLINE_MS + 2 * SETTLED_MS, 'a number that stays');
-  return value;
 }

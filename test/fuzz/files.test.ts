@@ -154,7 +154,7 @@ const YAML_WORDS = [
   ],
 ];
 
-const MAX_ROUTES_CHARACTERS = 4_000;
+const MAX_ROUTES_CHARACTERS = 2_000;
 
 fuzz('a file of routes', (random) => {
   // Of thousands of open brackets the library tells each: that takes its time, but in proportion.
