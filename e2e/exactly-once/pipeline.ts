@@ -47,9 +47,7 @@ export interface Pipeline {
   produceRaw(values: readonly { key?: string | null; value: Buffer }[]): Promise<void>;
   /** By partition: the offset behind the last value that the topic holds. */
   ends(): Promise<ReadonlyMap<number, bigint>>;
-  /** Resolves when the collector keeps nothing on disk: what it has taken in is in the topic. */
-  handedOn(deadlineMs: number): Promise<void>;
-  /** Resolves when what the topic holds is stored. */
+  /** Resolves when the collector, which must run, keeps nothing on disk, and what the topic holds is stored. */
   drained(deadlineMs: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -113,11 +111,11 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       await producer.send({ topic: TOPIC, acks: -1, messages: [...values] });
     },
     ends: () => endsOf(client),
-    handedOn: async (deadlineMs) => {
+    drained: async (deadlineMs) => {
       const isEmpty = async () => (await collector.metric('tollgate_usage_spool_bytes{')) === 0;
       await until(isEmpty, deadlineMs, 'an empty spool');
+      await until(() => isDrained(client, sql), deadlineMs, 'storing all that the topic holds');
     },
-    drained: (deadlineMs) => until(() => isDrained(client, sql), deadlineMs, 'storing all that the topic holds').then(() => {}),
     close: async () => {
       await Promise.all([collector, ...all].map((each) => each.kill()));
       await producer.disconnect();

@@ -58,7 +58,6 @@ async function tellAndCompare(pipeline: Pipeline, options: RunOptions): Promise<
   const isHarmed = inTurn(faults, pipeline, randomOf(seed, 1), options.tell);
   await tellAll(pipeline, calls, { random: randomOf(seed, 2), epochCalls: options.epochCalls ?? EPOCH_CALLS, harmed: isHarmed });
   await isHarmed;
-  await pipeline.handedOn(drainDeadlineMs);
   if (poison > 0) await pipeline.produceRaw(Array.from({ length: poison }, (_, i) => ({ value: aPoison(i) })));
   await pipeline.drained(drainDeadlineMs);
   await replayPartition(pipeline, drainDeadlineMs);
@@ -136,7 +135,6 @@ async function makeLogAnew(pipeline: Pipeline, told: readonly EndedCall[], deadl
   await pipeline.deleteTopic();
   await pipeline.makeTopic();
   await deliver(pipeline.collectorAddress, told, () => delay(200));
-  await pipeline.handedOn(deadlineMs);
   await until(async () => (await ids()).length === before + 1, deadlineMs, 'offsets of the new log');
   await pipeline.drained(deadlineMs);
 }
