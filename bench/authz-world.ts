@@ -1,5 +1,4 @@
 /** authz alone, as it is built, in a process of its own: with PostgreSQL, keys, and a load generator that asks for them. */
-
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateApiKey, hashApiKey } from '@tollgate/domain/api-key';

@@ -1,5 +1,4 @@
 /** The control of latency: a service that does nothing, asked as the others are. */
-
 import { join } from 'node:path';
 import type { Closers } from './run-folder.js';
 import { startProgram } from './start-program.js';
@@ -8,6 +7,9 @@ import { createUnaryClient, type UnaryClient } from './unary-client.js';
 export interface BareService extends Pick<UnaryClient, 'ask'> {
   pid: number;
 }
+
+/** In a table. */
+export const CONTROL = '*control: a service that does nothing*';
 
 const EMPTY = new Uint8Array();
 

@@ -2,7 +2,6 @@
  * The bytes of ext_authz calls as Envoy sends them over HTTP/2, made once for a connection. A load generator with an HTTP/2
  * library would cost as much CPU as the service that it is to overload; this one writes and reads frames.
  */
-
 import {
   DEFAULT_WINDOW_BYTES,
   FLAG,

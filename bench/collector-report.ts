@@ -1,6 +1,5 @@
-import { shownSpread, spreadOf } from './statistics.js';
-
 /** From what was measured to a page that a person can read. */
+import { shownSpread, spreadOf } from './statistics.js';
 
 export const GOAL_MICROS = 40;
 
@@ -42,8 +41,14 @@ export function collectorReport(
 
 function row(pace: string, rounds: readonly CollectorRound[]): string {
   const cells = [
-    shownSpread(rounds.map(({ collectorMicros }) => collectorMicros)),
-    shownSpread(rounds.map(({ kafkaMicros }) => kafkaMicros)),
+    shownSpread(
+      rounds.map(({ collectorMicros }) => collectorMicros),
+      1,
+    ),
+    shownSpread(
+      rounds.map(({ kafkaMicros }) => kafkaMicros),
+      1,
+    ),
     shownSpread(
       rounds.map(({ perSecond }) => perSecond),
       0,

@@ -2,7 +2,6 @@
  * One Envoy that asks a rate limiter for each request, through a listener of its own for every question: the same rules at
  * envoyproxy/ratelimit and at ratelimit-service, and organizations with one limit more each. All count in one Redis.
  */
-
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findEnvoy } from '@tollgate/embedded/envoy-binary';

@@ -3,7 +3,6 @@
  * [--rounds 5] [--seconds 4]`, with RATELIMIT_PEER naming the server of envoyproxy/ratelimit, as
  * `go install github.com/envoyproxy/ratelimit/src/service_cmd@latest` builds it. What counts is CPU time per request.
  */
-
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -3,7 +3,6 @@
  * come to a collector as Envoy sends them, and go by way of Kafka and a writer into PostgreSQL, each a process of its own. The
  * query of `usage show` is asked again and again; a request is seen when the answer counts so many as ended up to it.
  */
-
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';

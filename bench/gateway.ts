@@ -2,7 +2,6 @@
  * What does the gateway cost beside Envoy alone? Both get the same requests, in turns, for several rounds in one run;
  * what counts is the CPU time of each process, so that what else the machine does matters little.
  */
-
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

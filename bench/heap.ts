@@ -70,10 +70,10 @@ async function measure(subjects: readonly Subject[]): Promise<HeapRound[]> {
   const done: HeapRound[] = [];
   for (let round = 0; round < rounds; round++)
     for (const { name, size, service, client } of subjects) {
-      const before = { gc: await collectionSeconds(service), cpu: await cpuNanosOf(service.pid) };
+      const before = { gc: await processFigures(service), cpu: await cpuNanosOf(service.pid) };
       const latenciesMs: number[] = [];
       const { calls, errors } = await client.ask(rate, seconds, (_, tookMs) => latenciesMs.push(tookMs));
-      const after = { gc: await collectionSeconds(service), cpu: await cpuNanosOf(service.pid) };
+      const after = { gc: await processFigures(service), cpu: await cpuNanosOf(service.pid) };
       const cpuMicros = (after.cpu - before.cpu) / 1_000 / calls;
       const gcMicros = ((after.gc.seconds - before.gc.seconds) * 1e6) / calls;
       const collections = after.gc.count - before.gc.count;
@@ -93,7 +93,7 @@ async function measure(subjects: readonly Subject[]): Promise<HeapRound[]> {
   return done;
 }
 
-async function collectionSeconds({ adminAddress }: StartedService) {
+async function processFigures({ adminAddress }: StartedService) {
   const page = await (await fetch(`http://${adminAddress}/metrics`, { signal: AbortSignal.timeout(5_000) })).text();
   const sum = (name: string): number =>
     [...page.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'))].reduce((total, [, value]) => total + Number(value), 0);

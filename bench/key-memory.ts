@@ -2,7 +2,6 @@
  * What does a cached key take, and what does it cost to look one up? The cache of authz is filled with records as the database hands
  * them out, each with its encoded answer, in a process that does nothing else. Memory is counted after a collection of garbage.
  */
-
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';

@@ -2,7 +2,6 @@
  * How much later do answers come than from Envoy alone? `npm run bench -- latency [--rounds 3] [--seconds 10]`: requests at a fixed
  * rate, to both in turns, each sent when it is due. And how late are authz and ratelimit themselves, asked directly?
  */
-
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

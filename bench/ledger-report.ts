@@ -1,5 +1,4 @@
 /** From what was measured to a page that a person can read. */
-
 import type { Late } from './late-usage.js';
 import { shownSpread } from './statistics.js';
 

@@ -3,7 +3,6 @@
  * ways take turns in one run, on a PostgreSQL that forces every commit to disk: one of its own, or `--database URL`, which may
  * have TimescaleDB. There the price of late events in compressed days is measured too.
  */
-
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -2,7 +2,6 @@
  * What does authz do with more calls than it can serve? Its peak is measured first, then calls come at once, twice and three
  * times that rate, whatever comes back: nobody waits for an answer before the next call, so nothing is left out.
  */
-
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -35,12 +34,8 @@ const profileFolder = args.profile === undefined ? undefined : resolve(args.prof
 
 await inRunFolder(async (folder, closers) => {
   const loadBefore = loadAverage();
-  const world = await startAuthzWorld(
-    {
-      ...{ folder, root: ROOT, keys: KEYS, connections: CONNECTIONS, giveUpMs: GIVE_UP_MS, profileFolder },
-    },
-    closers,
-  );
+  const options = { folder, root: ROOT, keys: KEYS, connections: CONNECTIONS, giveUpMs: GIVE_UP_MS, profileFolder };
+  const world = await startAuthzWorld(options, closers);
   const report = await measure(world, loadBefore);
   console.info(`\n${report}`);
   if (profileFolder === undefined) await writeSection(RESULTS, report);

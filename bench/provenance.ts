@@ -4,15 +4,15 @@ import { loadavg } from 'node:os';
 import { promisify } from 'node:util';
 import { machineDescription } from './machine.js';
 
-/** What other benches have just written is no change of what is measured. */
-const FIGURES = ['bench/results.md', 'docs/capacity.md'];
+/** What runs write themselves: the figures of other runs are no change of what is measured. */
+const FIGURES = ['reports', 'bench/results.md', 'docs/capacity.md', 'docs/reliability.md'];
 
 /** Name and value, in the order in which they are told. `name` is the bench's, if it has one of its own. */
 export async function provenance(root: string, versions: string, name = ''): Promise<[string, string][]> {
   const given = [...(name === '' ? [] : [name]), ...process.argv.slice(2).map(withoutLogin)];
   return [
     ['date', new Date().toISOString().slice(0, 10)],
-    ['commit', await commit(root, FIGURES)],
+    ['commit', await commit(root)],
     ['machine', machineDescription()],
     ['versions', versions],
     ['command', `\`${['npm run bench', ...(given.length > 0 ? ['--'] : []), ...given].join(' ')}\``],
@@ -28,11 +28,11 @@ export function loadAverage(): string {
   return (loadavg()[0] ?? 0).toFixed(2);
 }
 
-/** `except` are files of the repository that say nothing of what was measured, such as those that hold the figures. */
-export async function commit(root: string, except: readonly string[] = []): Promise<string> {
+/** Of the checkout, and whether anything but figures differs from it. */
+export async function commit(root: string): Promise<string> {
   const git = async (...command: string[]) => (await promisify(execFile)('git', command, { cwd: root })).stdout.trim();
   try {
-    const paths = ['--', '.', ...except.map((path) => `:(exclude)${path}`)];
+    const paths = ['--', '.', ...FIGURES.map((path) => `:(exclude)${path}`)];
     const isChanged = (await git('status', '--porcelain', '--untracked-files=no', ...paths)) !== '';
     return `${await git('rev-parse', '--short', 'HEAD')}${isChanged ? ' with changes' : ''}`;
   } catch {

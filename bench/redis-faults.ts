@@ -3,25 +3,22 @@
  * [--seconds 15] [--stopped 60]`: one instance, asked at a fixed rate. The tests hold what is decided; here are the times,
  * and those of a service that does nothing: so late are the machine and the load generator by themselves.
  */
-
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startSlowProxy } from '@tollgate/testing/slow-proxy';
-import { type BareService, startBareService } from './bare-service.js';
+import { type BareService, CONTROL, startBareService } from './bare-service.js';
 import { createLimitClient } from './limit-client.js';
 import { loadAverage, provenance } from './provenance.js';
 import { faultsReport, type Phase } from './redis-faults-report.js';
 import { writeSection } from './results-page.js';
-import type { Closers } from './run-folder.js';
-import { inRunFolder } from './run-folder.js';
+import { type Closers, inRunFolder } from './run-folder.js';
 import { type BenchRedis, startBenchRedis } from './stores.js';
 import { startService } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RULES = 'domain: bench\ndescriptors: [ { key: client, rate_limit: { unit: minute, requests_per_unit: 100000000 } } ]\n';
-const BARE = '*control: a service that does nothing*';
 const SLOW_MS = [5, 20, 100];
 const WARM_UP_SECONDS = 5;
 
@@ -103,7 +100,7 @@ async function controlPhase({ ask, pid }: BareService): Promise<Phase> {
   const counts = await ask(rate, seconds, (_, tookMs) => latenciesMs.push(tookMs));
   latenciesMs.sort((a, b) => a - b);
   const nothingDecided = { degraded: undefined, firstByRedisMs: undefined };
-  return { name: BARE, ...counts, latenciesMs, ...nothingDecided, residentBytes: await residentBytes(pid) };
+  return { name: CONTROL, ...counts, latenciesMs, ...nothingDecided, residentBytes: await residentBytes(pid) };
 }
 
 async function residentBytes(pid: number): Promise<number> {

@@ -1,7 +1,7 @@
 /** The latency of authz and ratelimit by themselves, without Envoy. */
 import { CheckRequest } from '@tollgate/protos/envoy/service/auth/v3/external_auth';
 import { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
-import type { BareService } from './bare-service.js';
+import { type BareService, CONTROL } from './bare-service.js';
 import { createUnaryClient, type UnaryClient } from './unary-client.js';
 import type { World } from './world.js';
 
@@ -26,7 +26,7 @@ export async function askServices(
   const { authz, ratelimit } = world.serviceAddresses;
   const checks = checkClient(authz, world.headers);
   const limits = limitClient(ratelimit, world.organizationId);
-  const asked = [asking('*control: a service that does nothing*', bare), asking('authz', checks), asking('ratelimit', limits)];
+  const asked = [asking(CONTROL, bare), asking('authz', checks), asking('ratelimit', limits)];
   try {
     for (const { client } of asked) await client.ask(perSecond, WARM_UP_SECONDS, () => {});
     for (let round = 0; round < rounds; round++) for (const each of asked) await askOnce(each, perSecond, seconds);

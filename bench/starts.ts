@@ -2,7 +2,6 @@
  * How long does a start take? `npm run bench -- starts [--rounds 7]`: the CLI, each service alone, and `npm start` with all that it
  * needs installed, beside a Node.js that does nothing. Wall time is what a user waits; CPU time is what a busy machine does not change.
  */
-
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
@@ -14,8 +13,7 @@ import { until } from '@tollgate/testing/until';
 import { cpuNanosOf, processTree, sum } from './machine.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
-import type { Closers } from './run-folder.js';
-import { inRunFolder } from './run-folder.js';
+import { type Closers, inRunFolder } from './run-folder.js';
 import { type Start, startsReport } from './starts-report.js';
 import { startBenchPostgres, startBenchRedis } from './stores.js';
 

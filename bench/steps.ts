@@ -2,7 +2,6 @@
  * What does each part of the gateway cost? `npm run bench -- steps [--rounds 3] [--seconds 4]`: Envoy alone, with each call-out
  * added, and the whole gateway in other arrangements, in turns in one run. CPU time per request of each process counts.
  */
-
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

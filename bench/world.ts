@@ -1,5 +1,4 @@
 /** Everything that is measured, each part in a process of its own: the gateway with all its services, and Envoy alone. */
-
 import { join } from 'node:path';
 import { findEnvoy } from '@tollgate/embedded/envoy-binary';
 import { startEnvoy } from '@tollgate/embedded/envoy-process';

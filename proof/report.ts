@@ -24,12 +24,9 @@ export interface Results {
   missing: Pick<Fault, 'id' | 'title'>[];
 }
 
-/** What a run itself writes. */
-const OF_FIGURES = ['reports', 'docs/reliability.md', 'bench/results.md', 'docs/capacity.md'];
-
 export async function provenance(root: string, rate: number): Promise<Provenance> {
   const date = new Date().toISOString().slice(0, 10);
-  return { commit: await commit(root, OF_FIGURES), date, machine: machineDescription(), load: loadAverage(), rate };
+  return { commit: await commit(root), date, machine: machineDescription(), load: loadAverage(), rate };
 }
 
 const fileOf = (root: string, size: RunOptions['size']): string =>
