@@ -4,11 +4,12 @@ import type { Random } from '../../test/fuzz/random.js';
 import type { Part, Pipeline } from './pipeline.js';
 
 export const FAULTS = ['collector', 'writer', 'broker', 'database', 'rebalance', 'zombie'] as const;
-/** `writer at its worst`: where a mutant has made a gap, and waits in it; see mutate-sql.mjs. */
-export type Fault = (typeof FAULTS)[number] | 'writer at its worst';
+/** `at its worst`: where a mutant has made a gap, and waits in it; see mutate-sql.mjs. */
+export type Fault = (typeof FAULTS)[number] | 'writer at its worst' | 'zombie at its worst';
 
 /** Longer than Kafka waits for a silent member of the group (10 s), so that its partitions go to another. */
 const ZOMBIE_MS = 16_000;
+const OVERTAKING_DEADLINE_MS = 90_000;
 const STORING_DEADLINE_MS = 20_000;
 
 const GAP = 'mutant waits';
@@ -40,7 +41,14 @@ export async function harm(fault: Fault, pipeline: Pipeline, random: Random): Pr
     case 'zombie':
       writer.signal('SIGSTOP');
       await delay(ZOMBIE_MS);
-      writer.signal('SIGCONT');
+      return writer.signal('SIGCONT');
+    case 'zombie at its worst': {
+      const stopped = await inItsGap(pipeline.writers.slice(0, 2));
+      stopped.signal('SIGSTOP');
+      // What it holds was stored by another, and what came behind that too.
+      await pipeline.drained(OVERTAKING_DEADLINE_MS);
+      stopped.signal('SIGCONT');
+    }
   }
 }
 

@@ -49,7 +49,7 @@ const FAULTS_OF_USAGE: readonly Told[] = [
     title: 'writers join and leave without end',
     promise: 'A writer whose partitions went to another stores nothing of them.',
     harm: { kind: 'rebalance', small: 2, full: 17 },
-    mutant: { title: 'no fence at the offset', breaks: 'wrong', mutant: 'no fence', harms: ['zombie'] },
+    mutant: { title: 'no fence at the offset', breaks: 'wrong', mutant: 'no fence', harms: ['zombie at its worst'] },
   },
   {
     id: 'F10',
