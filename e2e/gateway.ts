@@ -97,9 +97,18 @@ export interface Program {
   stop(signal: NodeJS.Signals): Promise<Exit>;
 }
 
+/** What `npm start` runs. */
+const BY_ITSELF = [process.execPath, START_SCRIPT, 'standalone'] as const;
+export const BY_NPM = ['npm', 'start', '--silent', '--'] as const;
+
 /** Runs `npm start -- --json` (or with other arguments) on free ports; nothing of the tests' own environment reaches it. */
-export async function startProgram(folder: string, env: Record<string, string> = {}, args = ['--json']): Promise<Program> {
-  const child = spawn(process.execPath, [START_SCRIPT, 'standalone', ...args], {
+export async function startProgram(
+  folder: string,
+  env: Record<string, string> = {},
+  args = ['--json'],
+  [command, ...first]: readonly [string, ...string[]] = BY_ITSELF,
+): Promise<Program> {
+  const child = spawn(command, [...first, ...args], {
     cwd: PROJECT,
     env: { ...inheritedEnvironment(), DATA_DIR: folder, GATEWAY_PORT: '0', ENVOY_ADMIN_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '@tollgate/embedded/free-port';
 import { freshDatabase } from '@tollgate/testing/database';
 import { startRedis } from '@tollgate/testing/redis';
+import { until } from '@tollgate/testing/until';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Gateway, newDataFolder, type Program, startGateway, startProgram } from './gateway.js';
+import { BY_NPM, type Gateway, newDataFolder, type Program, startGateway, startProgram } from './gateway.js';
 import { openToTheWorld, withDescendants } from './listening.js';
 
 async function run(env: Record<string, string>, args?: string[], folder?: string): Promise<Program & { code: number | null }> {
@@ -107,6 +109,18 @@ test('a second start prints the same key and organization, and usage goes on', a
   onTestFinished(() => again.close());
   expect([again.apiKey, again.organizationId]).toEqual([gateway.apiKey, gateway.organizationId]);
   expect((await again.ask('/x')).status).toBe(200);
+});
+
+test('SIGTERM to npm alone, as a supervisor sends it, ends all that `npm start` began', async () => {
+  const program = await startProgram(await newDataFolder(), {}, ['--json'], BY_NPM);
+  onTestFinished(() => void program.stop('SIGKILL'));
+  expect(await program.firstLine()).toContain('gatewayUrl');
+  const all = await withDescendants([program.pid]);
+  expect(all.length).toBeGreaterThan(3);
+  await program.stop('SIGTERM');
+  const left = () => all.filter((pid) => existsSync(`/proc/${pid}`));
+  await until(() => left().length === 0, 20_000, 'the end of all').catch(() => {});
+  expect(left()).toEqual([]);
 });
 
 test('a port that any other program holds is named with the next step', async () => {

@@ -36,8 +36,15 @@ if (firstLine === undefined) process.exit(infrastructure.exitCode ?? 1);
 settings = JSON.parse(firstLine).services;
 for (const name of Object.keys(settings)) startService(name);
 await context.watch();
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stopAll);
-infrastructure.once('exit', stopAll);
+let isStopping = false;
+const stopOnce = async () => {
+  if (isStopping) return;
+  isStopping = true;
+  await stopAll();
+};
+// Not "once": the second of two would end this process, and leave the others.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stopOnce);
+infrastructure.once('exit', stopOnce);
 
 /** Passes on every later line; undefined when the program ends without any. */
 function firstLineOf(child) {

@@ -25,9 +25,11 @@ type StopSignal = 'SIGTERM' | 'SIGINT';
 
 const EXIT_CODE_OF_SIGNAL: Readonly<Record<StopSignal, number>> = { SIGTERM: 143, SIGINT: 130 };
 const CLOSE_DEADLINE_MS = 10_000;
+/** npm passes on what a terminal has already sent to the whole group: so soon, a signal is the first one once more. */
+const ECHO_MS = 250;
 
 /**
- * Starts the service, says `ready`, and closes it at the first SIGTERM or SIGINT; a second one exits at once.
+ * Starts the service, says `ready`, and closes it at the first SIGTERM or SIGINT; a second one, 250 ms later or more, exits at once.
  * Exit codes: 0 closed, 78 bad settings (all told on stderr), the error's own `exitCode` (69: a service is unavailable) or 1
  * for any other failure, 130 or 143 after the second signal.
  */
@@ -74,14 +76,14 @@ function exitOnUncaught(process: HostProcess, log: Logger): void {
 /** The first signal; the second ends the process at once, whatever it is doing. */
 function firstSignal(process: HostProcess, log: Logger): Promise<StopSignal> {
   return new Promise((resolve) => {
-    let isStopping = false;
+    let firstMs: number | undefined;
     const stop = (signal: StopSignal) => {
-      if (isStopping) {
-        log.warn({ signal }, 'exiting at once');
-        process.exit(EXIT_CODE_OF_SIGNAL[signal]);
-      }
-      isStopping = true;
+      firstMs ??= performance.now();
       resolve(signal);
+      const sinceMs = performance.now() - firstMs;
+      if (sinceMs < ECHO_MS) return;
+      log.warn({ signal }, 'exiting at once');
+      process.exit(EXIT_CODE_OF_SIGNAL[signal]);
     };
     process.on('SIGTERM', () => stop('SIGTERM'));
     process.on('SIGINT', () => stop('SIGINT'));

@@ -1,13 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { type HostProcess, runService } from '../src/lifecycle.js';
 import { hasCanary } from './canaries.js';
 
+/** After which a second signal is no echo of the first. */
+const LATER_MS = 300;
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-lifecycle-'));
 const program = join(folder, 'program.cjs');
 
@@ -63,8 +68,24 @@ test.each([
   await says('ready');
   child.kill('SIGTERM');
   await says('closing');
+  await delay(LATER_MS);
   child.kill(signal);
   expect(await exited).toBe(code);
+});
+
+test('a signal that comes twice at once, from a terminal and by way of npm, is one', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const exit = vi.fn();
+  const host = Object.assign(new EventEmitter(), { exit, stdout: new PassThrough(), stderr: new PassThrough() });
+  void runService(host as unknown as HostProcess, 'test', async () => ({ close: () => new Promise(() => {}) }));
+  host.emit('SIGINT');
+  vi.advanceTimersByTime(249);
+  host.emit('SIGINT');
+  expect(exit).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  host.emit('SIGINT');
+  expect(exit).toHaveBeenCalledWith(130);
 });
 
 test('bad settings are told whole on stderr, for a person, with exit code 78', async () => {
