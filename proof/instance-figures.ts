@@ -22,9 +22,9 @@ export async function observedAbove(instances: readonly Instance[], histogram: s
 }
 
 /** Linux. */
-export async function residentMb(instances: readonly Instance[]): Promise<number> {
-  const pages = await Promise.all(instances.map((instance) => readFile(`/proc/${instance.pid()}/status`, 'utf8')));
-  return pages.reduce((sum, page) => sum + Number(/^VmRSS:\s+(\d+) kB$/m.exec(page)?.[1]) / 1024, 0);
+export async function residentMb(instance: Instance): Promise<number> {
+  const status = await readFile(`/proc/${instance.pid()}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
 }
 
 export async function openFiles(instance: Instance): Promise<number> {

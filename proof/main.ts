@@ -48,7 +48,7 @@ if (unknown.length > 0) {
 const chosen = FAULTS.filter(({ id, isSmall }) => only?.includes(id) ?? (!values.small || isSmall));
 const size = values.small ? 'small' : 'full';
 const ending = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ending.abort());
 const judgesTimes = !values.small && !values.counts;
 const options = {
   judgesTimes,

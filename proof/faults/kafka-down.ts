@@ -60,7 +60,7 @@ async function killKafka(run: Run, options: StandOptions = {}): Promise<Figures>
   let collectorMb = 0;
   for (let second = 0; second < sized(run, 5, 120); second++) {
     await probe.seconds(1);
-    collectorMb = Math.max(collectorMb, await residentMb([collector]));
+    collectorMb = Math.max(collectorMb, await residentMb(collector));
   }
   await kafka.start();
   const backMs = Date.now();

@@ -42,7 +42,7 @@ const [minutes, rate] = [Number(values.minutes), Number(values.rps)];
 const say = (line: string): void => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
 
 const ending = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ending.abort());
 const judgesTimes = !values.counts;
 
 await setup();
