@@ -40,6 +40,7 @@ function judge(error: unknown, source: DatabaseSource): Failure {
     return { code: 'unavailable', message: `${message}; tollgate doctor looks further`, exitCode: EXIT.unavailable };
   if (name.startsWith('Kafka')) return { code: 'unavailable', message, exitCode: EXIT.unavailable };
   if (name === 'SchemaMismatch') return { code: 'schema_mismatch', message, exitCode: EXIT.failed };
+  if (name === 'ServerTooOld') return { code: 'server_too_old', message, exitCode: EXIT.failed };
   if (MISSING_SCHEMA.test(code)) return outdated(message);
   if (REFUSED.test(code)) return refused(message, source);
   if (name === 'SettingsError' || UNREADABLE_URL.test(message))

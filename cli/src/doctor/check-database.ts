@@ -1,9 +1,8 @@
 import type { Sql } from '@tollgate/postgres/database';
 import type { MigrationStatus } from '@tollgate/postgres/migrate';
-import { missingChangeTriggers, readServerFacts } from '@tollgate/postgres/server-facts';
+import { missingChangeTriggers, OLDEST_MAJOR_VERSION, readServerFacts } from '@tollgate/postgres/server-facts';
 import { type Finding, fail, ok, warn } from './finding.js';
 
-const OLDEST_MAJOR_VERSION = 16;
 const NEWEST_MAJOR_VERSION = 18;
 /** Keys expire by the gateways' clocks and are revoked by the database's. */
 const WARN_SKEW_MS = 1_000;

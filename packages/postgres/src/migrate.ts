@@ -3,6 +3,7 @@ import pg from 'pg';
 import { connectionOptions } from './connection-options.js';
 import { classified, errorCode, SQLSTATE } from './errors.js';
 import { type MigrationFile, readMigrationFiles } from './migration-files.js';
+import { OLDEST_MAJOR_VERSION, readServerFacts } from './server-facts.js';
 
 export interface MigrateOptions {
   url: string;
@@ -20,6 +21,11 @@ export class SchemaMismatch extends Error {
   override readonly name = 'SchemaMismatch';
 }
 
+/** It lacks functions that are used, not all of them in the migrations. */
+export class ServerTooOld extends Error {
+  override readonly name = 'ServerTooOld';
+}
+
 /** Any number will do, as long as every version of Tollgate takes the same. */
 const MIGRATION_LOCK = 6_865_455_021;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -32,9 +38,13 @@ const LOCK_TROUBLE: readonly (string | undefined)[] = [SQLSTATE.lockNotAvailable
 const LOCK_ATTEMPTS = 10;
 const LOCK_PAUSE_MS = 500;
 
-/** Applies what is pending, each migration in a transaction of its own. Returns the names of those that it applied. */
+/**
+ * Applies what is pending, each migration in a transaction of its own. Returns the names of those that it applied. Rejects with
+ * a {@link ServerTooOld} before the first where the server is older than Tollgate can use.
+ */
 export function migrateUp({ url, folder }: MigrateOptions): Promise<string[]> {
   return withLockedDatabase(url, folder, async (client, { pending }) => {
+    if (pending.length > 0) await refuseOldServer(client);
     for (const migration of pending) {
       await applyInTransaction(client, migration.name, migration.up, async () => {
         await client.query('INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)', [
@@ -98,6 +108,15 @@ async function withLockedDatabase<T>(
       name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`);
     return run(client, compare(files, await readApplied(client)));
   });
+}
+
+async function refuseOldServer(client: pg.Client): Promise<void> {
+  const query = async <Row extends object>(text: string) => (await client.query<Row>(text)).rows;
+  const { version, majorVersion } = await readServerFacts({ query });
+  if (majorVersion >= OLDEST_MAJOR_VERSION) return;
+  throw new ServerTooOld(
+    `PostgreSQL ${version} is too old: Tollgate needs ${OLDEST_MAJOR_VERSION} or later; nothing was migrated`,
+  );
 }
 
 /** The end of the connection also lets go of the lock. */

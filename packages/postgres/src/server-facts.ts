@@ -1,5 +1,7 @@
 import type { Sql } from './database.js';
 
+export const OLDEST_MAJOR_VERSION = 16;
+
 export interface ServerFacts {
   /** As the server words it: `16.4`. */
   version: string;
@@ -8,7 +10,7 @@ export interface ServerFacts {
   nowMs: number;
 }
 
-export async function readServerFacts(db: Sql): Promise<ServerFacts> {
+export async function readServerFacts(db: Pick<Sql, 'query'>): Promise<ServerFacts> {
   const [row] = await db.query<{ version: string; number: string; now: Date }>(
     `SELECT current_setting('server_version') AS version, current_setting('server_version_num') AS number, clock_timestamp() AS now`,
   );

@@ -56,6 +56,23 @@ test('the whole chain goes down and up again on a database that was used', async
   expect(await describeSchema(db)).toBe(schema);
 });
 
+test('a server that is too old is refused before the first migration', async () => {
+  const { db, url } = await openEmpty(false);
+  // The server is asked in earnest, and answers by a function that stands before its own.
+  await db.query('CREATE SCHEMA older');
+  await db.query(`CREATE FUNCTION older.current_setting(name text) RETURNS text LANGUAGE sql AS
+    $$ SELECT CASE name WHEN 'server_version' THEN '15.9' WHEN 'server_version_num' THEN '150009' END $$`);
+  await db.query(
+    `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = older, public, pg_catalog', current_database()); END $$`,
+  );
+  const migrating = migrateUp({ url, folder: MIGRATIONS_FOLDER });
+  await expect(migrating).rejects.toMatchObject({
+    name: 'ServerTooOld',
+    message: expect.stringContaining('PostgreSQL 15.9 is too old'),
+  });
+  expect(await db.query(`SELECT FROM pg_tables WHERE tablename = 'api_keys'`)).toEqual([]);
+});
+
 test('two runs at the same time apply every migration once', async () => {
   const { url } = await openEmpty(false);
   const options = { url, folder: MIGRATIONS_FOLDER };
