@@ -27,7 +27,8 @@ const BATCHES = [1_000, 5_000];
 const STRETCH_EVENTS = 10_000;
 const DEPTHS = [100_000, 1_000_000, 10_000_000];
 const DEPTH_BATCH = 1_000;
-const DEPTH_EVENTS = 50_000;
+const DEPTH_PAIRS = 15;
+const SMALL = 100_000;
 
 const { values: args } = parseArgs({
   options: {
@@ -43,8 +44,11 @@ const loadBefore = loadAverage();
 await inRunFolder(async (folder) => {
   const server = await openLedgerDatabase({ folder, migrations: join(ROOT, 'migrations'), serverUrl: args.database });
   const db = openBenchDatabase(server.url);
-  // The small table first: afterwards it only grows.
-  const depths = await deepen(db, server.pid);
+  const small = await openLedgerDatabase({ folder, migrations: join(ROOT, 'migrations'), serverUrl: server.url });
+  const smallDb = openBenchDatabase(small.url);
+  const depths = await deepen(db, smallDb, server.pid);
+  await smallDb.close();
+  await small.close();
   const stretches = await compare(db, server.url, server.pid);
   const late = server.hasTimescale ? await lateUsage(db, createStore(db)) : [];
   await db.close();
@@ -78,16 +82,26 @@ async function compare(db: Database, url: string, serverPid: number): Promise<St
   return done;
 }
 
-async function deepen(db: Database, serverPid: number): Promise<Depth[]> {
-  const store = createNewStore(db);
+/** The machine is another one minutes later: so each depth is measured in turns with a table that stays small. */
+async function deepen(db: Database, smallDb: Database, serverPid: number): Promise<Depth[]> {
+  const [store, storeSmall] = [createNewStore(db), createNewStore(smallDb)];
+  await fill(smallDb, storeSmall, SMALL);
   const depths: Depth[] = [];
   for (const stored of DEPTHS.filter((depth) => depth <= deepest)) {
-    let count = await storedRows(db);
-    for (; count < stored; count += 5_000) await store(newEvents(5_000));
-    depths.push({ stored: count, ...(await stretch(store, DEPTH_BATCH, DEPTH_EVENTS, serverPid)) });
-    console.info(`${count} stored: ${depths.at(-1)?.rowsPerSecond.toFixed(0)} events a second`);
+    await fill(db, store, stored);
+    const once = (into: typeof store) => stretch(into, DEPTH_BATCH, STRETCH_EVENTS, serverPid);
+    const pairs: Depth['pairs'][number][] = [];
+    for (let i = 0; i < DEPTH_PAIRS; i++) pairs.push({ small: await once(storeSmall), deep: await once(store) });
+    depths.push({ stored, pairs });
+    console.info(`${stored.toLocaleString('en')} stored: measured`);
   }
   return depths;
+}
+
+/** What was written meanwhile goes to disk before anything is measured. */
+async function fill(db: Database, store: ReturnType<typeof createNewStore>, rows: number): Promise<void> {
+  for (let count = await storedRows(db); count < rows; count += 5_000) await store(newEvents(5_000));
+  await db.query('CHECKPOINT');
 }
 
 /** Stores `total` new events, so many at a time. They are made before the clock starts. */
