@@ -95,6 +95,8 @@ export interface Program {
   firstLine(): Promise<string | undefined>;
   /** Resolves when the process has ended, of this signal or before. */
   stop(signal: NodeJS.Signals): Promise<Exit>;
+  /** A terminal is closed: nobody reads any more, and SIGHUP tells so. */
+  hangUp(): Promise<Exit>;
 }
 
 /** What `npm start` runs. */
@@ -129,6 +131,11 @@ export async function startProgram(
     firstLine: () => firstLineOf(child.stdout),
     stop: (signal) => {
       child.kill(signal);
+      return exited;
+    },
+    hangUp: () => {
+      for (const stream of [child.stdout, child.stderr]) stream.destroy();
+      child.kill('SIGHUP');
       return exited;
     },
   };

@@ -8,7 +8,7 @@ import { freshDatabase } from '@tollgate/testing/database';
 import { startRedis } from '@tollgate/testing/redis';
 import { until } from '@tollgate/testing/until';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { BY_NPM, type Gateway, newDataFolder, type Program, startGateway, startProgram } from './gateway.js';
+import { BY_NPM, type Exit, type Gateway, newDataFolder, type Program, startGateway, startProgram } from './gateway.js';
 import { openToTheWorld, withDescendants } from './listening.js';
 
 async function run(env: Record<string, string>, args?: string[], folder?: string): Promise<Program & { code: number | null }> {
@@ -111,16 +111,22 @@ test('a second start prints the same key and organization, and usage goes on', a
   expect((await again.ask('/x')).status).toBe(200);
 });
 
-test('SIGTERM to npm alone, as a supervisor sends it, ends all that `npm start` began', async () => {
-  const program = await startProgram(await newDataFolder(), {}, ['--json'], BY_NPM);
-  onTestFinished(() => void program.stop('SIGKILL'));
-  expect(await program.firstLine()).toContain('gatewayUrl');
-  const all = await withDescendants([program.pid]);
-  expect(all.length).toBeGreaterThan(3);
-  await program.stop('SIGTERM');
-  const left = () => all.filter((pid) => existsSync(`/proc/${pid}`));
-  await until(() => left().length === 0, 20_000, 'the end of all').catch(() => {});
-  expect(left()).toEqual([]);
+describe('all that `npm start` began ends', () => {
+  const ends: [how: string, command: typeof BY_NPM | undefined, end: (program: Program) => Promise<Exit>][] = [
+    ['by SIGTERM to npm alone, as a supervisor sends it', BY_NPM, (program) => program.stop('SIGTERM')],
+    ['with the terminal that it was started in', undefined, (program) => program.hangUp()],
+  ];
+  test.each(ends)('%s', async (_, command, end) => {
+    const program = await startProgram(await newDataFolder(), {}, ['--json'], command);
+    onTestFinished(() => void program.stop('SIGKILL'));
+    expect(await program.firstLine()).toContain('gatewayUrl');
+    const all = await withDescendants([program.pid]);
+    expect(all.length).toBeGreaterThan(3);
+    await end(program);
+    const left = () => all.filter((pid) => existsSync(`/proc/${pid}`));
+    await until(() => left().length === 0, 20_000, 'the end of all').catch(() => {});
+    expect(left()).toEqual([]);
+  });
 });
 
 test('a port that any other program holds is named with the next step', async () => {

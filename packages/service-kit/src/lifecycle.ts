@@ -21,17 +21,18 @@ export interface RunOptions {
   closeDeadlineMs?: number;
 }
 
-type StopSignal = 'SIGTERM' | 'SIGINT';
+type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
 
-const EXIT_CODE_OF_SIGNAL: Readonly<Record<StopSignal, number>> = { SIGTERM: 143, SIGINT: 130 };
+const EXIT_CODE_OF_SIGNAL: Readonly<Record<StopSignal, number>> = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 };
 const CLOSE_DEADLINE_MS = 10_000;
 /** npm passes on what a terminal has already sent to the whole group: so soon, a signal is the first one once more. */
 const ECHO_MS = 250;
 
 /**
- * Starts the service, says `ready`, and closes it at the first SIGTERM or SIGINT; a second one, 250 ms later or more, exits at once.
+ * Starts the service, says `ready`, and closes it at the first SIGTERM, SIGINT, or SIGHUP (the terminal was closed); a second
+ * one, 250 ms later or more, exits at once.
  * Exit codes: 0 closed, 78 bad settings (all told on stderr), the error's own `exitCode` (69: a service is unavailable) or 1
- * for any other failure, 130 or 143 after the second signal.
+ * for any other failure, 129, 130 or 143 after the second signal.
  */
 export async function runService(
   process: HostProcess,
@@ -42,6 +43,8 @@ export async function runService(
   // Its own lines, at a level that no setting takes away: they are what a supervisor waits for.
   const log = createLogger({ service: name, level: 'info' }, logTo);
   exitOnUncaught(process, log);
+  // Whoever read what we print may be gone, with the terminal or a pipe: that is no reason to end, least of all in the midst of closing.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const stopped = firstSignal(process, log);
 
   let service: RunningService;
@@ -85,8 +88,7 @@ function firstSignal(process: HostProcess, log: Logger): Promise<StopSignal> {
       log.warn({ signal }, 'exiting at once');
       process.exit(EXIT_CODE_OF_SIGNAL[signal]);
     };
-    process.on('SIGTERM', () => stop('SIGTERM'));
-    process.on('SIGINT', () => stop('SIGINT'));
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
   });
 }
 

@@ -47,7 +47,7 @@ function run(what: string) {
   return { child, out, lines, says, exited };
 }
 
-test.each(['SIGTERM', 'SIGINT'] as const)(
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
   'a service says where it listens, and %s closes it with exit code 0',
   async (signal) => {
     const { child, lines, says, exited, out } = run('serve');
@@ -63,6 +63,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
 test.each([
   ['SIGTERM', 143],
   ['SIGINT', 130],
+  ['SIGHUP', 129],
 ] as const)('a second %s exits at once', async (signal, code) => {
   const { child, says, exited } = run('close-hangs');
   await says('ready');
