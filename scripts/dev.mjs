@@ -43,7 +43,7 @@ const stopOnce = async () => {
   await stopAll();
 };
 // Not "once": the second of two would end this process, and leave the others.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stopOnce);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stopOnce);
 infrastructure.once('exit', stopOnce);
 
 /** Passes on every later line; undefined when the program ends without any. */
