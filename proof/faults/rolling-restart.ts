@@ -11,8 +11,8 @@ const NO_DRAIN: MutantProgram = {
   changes: [
     {
       file: 'packages/service-kit/src/lifecycle.ts',
-      from: "process.on('SIGTERM', () => stop('SIGTERM'));",
-      to: "process.on('SIGTERM', () => process.exit(0));",
+      from: 'process.on(signal, () => stop(signal));',
+      to: 'process.on(signal, () => process.exit(0));',
     },
   ],
 };
