@@ -64,16 +64,8 @@ function depthTable(depths: readonly Depth[]): string {
     '| stored before | events a second | CPU of PostgreSQL, µs an event | CPU of the writer, µs an event | CPU of both, beside a table of 100,000 (goal: 0.9 to 1.1) |',
     '|---:|---:|---:|---:|---:|',
     ...depths.map(({ stored, pairs }) => {
-      const deep = pairs.map((pair) => pair.deep);
-      const cells = [
-        shownSpread(deep.map(({ rowsPerSecond }) => rowsPerSecond)),
-        shownSpread(deep.map(({ serverMicros }) => serverMicros)),
-        shownSpread(deep.map(({ clientMicros }) => clientMicros)),
-        shownSpread(
-          pairs.map((pair) => cpuOf(pair.deep) / cpuOf(pair.small)),
-          2,
-        ),
-      ];
+      const ratios = pairs.map(({ deep, small }) => cpuOf(deep) / cpuOf(small));
+      const cells = [...spreads(pairs.map(({ deep }) => deep)), shownSpread(ratios, 2)];
       return `| ${[stored.toLocaleString('en'), ...cells].join(' | ')} |`;
     }),
   ].join('\n');
@@ -90,12 +82,13 @@ function lateTable(late: readonly Late[]): string {
 
 function row(way: Way, batch: number, stretches: readonly Stretch[]): string {
   const mine = stretches.filter((stretch) => stretch.way === way && stretch.batch === batch);
-  const cells = [
-    shownSpread(mine.map(({ rowsPerSecond }) => rowsPerSecond)),
-    shownSpread(mine.map(({ serverMicros }) => serverMicros)),
-    shownSpread(mine.map(({ clientMicros }) => clientMicros)),
-  ];
-  return `| ${[way, batch, ...cells].join(' | ')} |`;
+  return `| ${[way, batch, ...spreads(mine)].join(' | ')} |`;
+}
+
+function spreads(stretches: readonly Omit<Stretch, 'way'>[]): string[] {
+  return (['rowsPerSecond', 'serverMicros', 'clientMicros'] as const).map((figure) =>
+    shownSpread(stretches.map((stretch) => stretch[figure])),
+  );
 }
 
 /** Each stretch against the one that ran right before it. */

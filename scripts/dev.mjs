@@ -37,14 +37,9 @@ settings = JSON.parse(firstLine).services;
 for (const name of Object.keys(settings)) startService(name);
 await context.watch();
 let isStopping = false;
-const stopOnce = async () => {
-  if (isStopping) return;
-  isStopping = true;
-  await stopAll();
-};
 // Not "once": the second of two would end this process, and leave the others.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stopOnce);
-infrastructure.once('exit', stopOnce);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stopAll);
+infrastructure.once('exit', stopAll);
 
 /** Passes on every later line; undefined when the program ends without any. */
 function firstLineOf(child) {
@@ -103,6 +98,8 @@ async function stop(child) {
 
 /** Envoy first: it hands its last log entries to a collector that still runs. */
 async function stopAll() {
+  if (isStopping) return;
+  isStopping = true;
   await context.dispose();
   if (infrastructure.exitCode === null && infrastructure.signalCode === null) {
     infrastructure.kill('SIGTERM');

@@ -1,4 +1,5 @@
 /** From start to exit code: what every process does around its service. */
+import { constants } from 'node:os';
 import { withDeadline } from './deadline.js';
 import { createLogger, type Logger } from './log.js';
 import { scrub } from './scrub.js';
@@ -21,9 +22,9 @@ export interface RunOptions {
   closeDeadlineMs?: number;
 }
 
-type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+type StopSignal = (typeof STOP_SIGNALS)[number];
 
-const EXIT_CODE_OF_SIGNAL: Readonly<Record<StopSignal, number>> = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 };
 const CLOSE_DEADLINE_MS = 10_000;
 /** npm passes on what a terminal has already sent to the whole group: so soon, a signal is the first one once more. */
 const ECHO_MS = 250;
@@ -86,9 +87,9 @@ function firstSignal(process: HostProcess, log: Logger): Promise<StopSignal> {
       const sinceMs = performance.now() - firstMs;
       if (sinceMs < ECHO_MS) return;
       log.warn({ signal }, 'exiting at once');
-      process.exit(EXIT_CODE_OF_SIGNAL[signal]);
+      process.exit(128 + constants.signals[signal]);
     };
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
+    for (const signal of STOP_SIGNALS) process.on(signal, () => stop(signal));
   });
 }
 
