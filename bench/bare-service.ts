@@ -18,7 +18,7 @@ export async function startBareService(folder: string, closers: Closers, root: s
   const socket = join(folder, 'bare.sock');
   const args = [join(root, 'bench', 'bare-service.mjs'), socket];
   const { pid } = await startProgram(folder, closers, 'bare', process.execPath, args, {}, /listening/);
-  const client = createUnaryClient(`unix:${socket}`, '/bench.Bare/Nothing', EMPTY);
+  const client = createUnaryClient(`unix:${socket}`, '/bench.Bare/Nothing', [EMPTY]);
   closers.push(async () => client.close());
   return { pid, ask: client.ask };
 }

@@ -1,34 +1,36 @@
 import { stringify } from 'yaml';
 
-/** One organization for each number of limits, with a key. */
-export type Organizations = Record<'day' | 'month' | 'key', { id: string; keyId: string }>;
+/** Some organizations for each number of limits, each with a key. */
+export type Organizations = Record<'day' | 'month' | 'key', readonly { id: string; keyId: string }[]>;
 
 /** What is asked of which limiter; the name is that of a cluster too, so that Envoy counts the answers apart. */
 export interface Question {
   name: string;
   describe: string;
   domain: string;
-  /** Of the one descriptor. */
-  entries: Readonly<Record<string, string>>;
+  /** The entries of the one descriptor, for each caller. */
+  callers: readonly Entries[];
   limiterPort: number;
 }
 
+type Entries = Readonly<Record<string, string>>;
+
 export function asked(organizations: Organizations, oursPort: number, theirsPort: number | undefined): Question[] {
-  const client = { client: 'bench' };
-  const ofOrganization = ({ id, keyId }: Organizations['day']) => ({ organization_id: id, key_id: keyId });
-  const ours = (name: string, describe: string, domain: string, entries: Question['entries']): Question => ({
-    ...{ name, describe, domain, entries },
+  const clients = organizations.day.map((_, i) => ({ client: `bench-${i}` }));
+  const ofOrganizations = (each: Organizations['day']) => each.map(({ id, keyId }) => ({ organization_id: id, key_id: keyId }));
+  const ours = (name: string, describe: string, domain: string, callers: Question['callers']): Question => ({
+    ...{ name, describe, domain, callers },
     limiterPort: oursPort,
   });
   return [
     ...(theirsPort === undefined
       ? []
-      : [{ ...ours('theirs', 'envoyproxy/ratelimit, one rule', 'bench', client), limiterPort: theirsPort }]),
-    ours('bucket', 'ratelimit, the same rule as a token bucket', 'bench', client),
-    ours('window', 'ratelimit, the same rule as a fixed window', 'bench_window', client),
-    ours('two_limits', 'ratelimit, an organization: minute and day', 'tollgate', ofOrganization(organizations.day)),
-    ours('three_limits', '… and month', 'tollgate', ofOrganization(organizations.month)),
-    ours('four_limits', "… and the key's own minute", 'tollgate', ofOrganization(organizations.key)),
+      : [{ ...ours('theirs', 'envoyproxy/ratelimit, one rule', 'bench', clients), limiterPort: theirsPort }]),
+    ours('bucket', 'ratelimit, the same rule as a token bucket', 'bench', clients),
+    ours('window', 'ratelimit, the same rule as a fixed window', 'bench_window', clients),
+    ours('two_limits', 'ratelimit, an organization: minute and day', 'tollgate', ofOrganizations(organizations.day)),
+    ours('three_limits', '… and month', 'tollgate', ofOrganizations(organizations.month)),
+    ours('four_limits', "… and the key's own minute", 'tollgate', ofOrganizations(organizations.key)),
   ];
 }
 
@@ -91,9 +93,17 @@ function listener(question: Question & { port: number }) {
   return { name: question.name, address: loopback(question.port), filter_chains: [{ filters: [filter] }] };
 }
 
-function route({ name, entries }: Question) {
-  const actions = Object.entries(entries).map(([descriptor_key, descriptor_value]) => ({
-    generic_key: { descriptor_key, descriptor_value },
+/** The entries come in headers of these names. */
+const headerOf = (key: string): string => `x-${key.replaceAll('_', '-')}`;
+
+/** Of a request for which Envoy asks so. */
+export function headersOf(entries: Entries): Record<string, string> {
+  return Object.fromEntries(Object.entries(entries).map(([key, value]) => [headerOf(key), value]));
+}
+
+function route({ name, callers }: Question) {
+  const actions = Object.keys(callers[0] ?? {}).map((key) => ({
+    request_headers: { header_name: headerOf(key), descriptor_key: key },
   }));
   return { match: { prefix: '/' }, route: { cluster: name, rate_limits: [{ actions }] } };
 }

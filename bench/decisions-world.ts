@@ -14,12 +14,12 @@ import { createOrganization } from '@tollgate/postgres/organizations';
 import { setPlan } from '@tollgate/postgres/plans';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
-import { asked, decisionsConfig, type Organizations, type Question } from './decisions-config.js';
+import { asked, decisionsConfig, headersOf, type Organizations, type Question } from './decisions-config.js';
 import { upstreamConfig } from './envoy-alone.js';
 import type { Closers } from './run-folder.js';
 import { startProgram } from './start-program.js';
 import { startBenchPostgres, startBenchRedis } from './stores.js';
-import { STORE_TIMEOUT, startService } from './world.js';
+import { CALLERS, STORE_TIMEOUT, startService } from './world.js';
 
 export interface DecisionsWorld {
   questions: readonly (Question & { url: string; limiterPid: number })[];
@@ -96,7 +96,10 @@ async function withPort(question: Question): Promise<Question & { port: number }
 }
 
 async function areAnswered(adminUrl: string, questions: readonly (Question & { port: number })[]): Promise<boolean> {
-  for (const { port } of questions) await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(5_000) });
+  for (const { port, callers } of questions) {
+    const headers = headersOf(callers[0] ?? {});
+    await fetch(`http://127.0.0.1:${port}/`, { headers, signal: AbortSignal.timeout(5_000) });
+  }
   const stats = await (await fetch(`${adminUrl}/stats?filter=ratelimit.ok`, { signal: AbortSignal.timeout(5_000) })).text();
   return questions.every(({ name }) => new RegExp(`^cluster\\.${name}\\.ratelimit\\.ok: [1-9]`, 'm').test(stats));
 }
@@ -122,16 +125,22 @@ async function startPeer(folder: string, peer: string, redisPort: number, closer
   return { pid, port };
 }
 
-/** One organization for each number of limits: minute and day; a month too; and a key's own minute. */
+/** Organizations for each number of limits: minute and day; a month too; and a key's own minute. */
 async function makeOrganizations(db: Database): Promise<Organizations> {
   await setPlan(db, 'bench', { perMinute: PER_MINUTE, burst: PER_MINUTE, perDay: 100_000_000_000 }, ACTOR);
-  const make = async (name: string) => {
-    const { id } = await createOrganization(db, { name, plan: 'bench', billingAnchorDay: 1 }, ACTOR);
-    const key = { organizationId: id, name: 'bench', environment: 'live', scopes: [], createdBy: ACTOR } as const;
-    return { id, keyId: (await createApiKey(db, key, ACTOR)).key.id };
+  const make = async (name: string, limits: object, ofKey: object) => {
+    const made: { id: string; keyId: string }[] = [];
+    for (let i = 0; i < CALLERS; i++) {
+      const { id } = await createOrganization(db, { name: `${name} ${i}`, plan: 'bench', billingAnchorDay: 1 }, ACTOR);
+      const key = { organizationId: id, name: 'bench', environment: 'live', scopes: [], createdBy: ACTOR } as const;
+      const keyId = (await createApiKey(db, key, ACTOR)).key.id;
+      await setLimits(db, { organizationId: id }, limits, ACTOR);
+      await setLimits(db, { organizationId: id, keyId }, ofKey, ACTOR);
+      made.push({ id, keyId });
+    }
+    return made;
   };
-  const [day, month, key] = [await make('Day'), await make('Month'), await make('Key')];
-  for (const { id } of [month, key]) await setLimits(db, { organizationId: id }, { perMonth: 1_000_000_000_000 }, ACTOR);
-  await setLimits(db, { organizationId: key.id, keyId: key.keyId }, { perMinute: PER_MINUTE, burst: PER_MINUTE }, ACTOR);
-  return { day, month, key };
+  const month = { perMonth: 1_000_000_000_000 };
+  const minute = { perMinute: PER_MINUTE, burst: PER_MINUTE };
+  return { day: await make('Day', {}, {}), month: await make('Month', month, {}), key: await make('Key', month, minute) };
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { decisionInMemory } from './decision-in-memory.js';
+import { headersOf } from './decisions-config.js';
 import { type Answered, decisionsReport } from './decisions-report.js';
 import { type DecisionsWorld, startDecisionsWorld } from './decisions-world.js';
 import { findWrk, runLoad } from './load.js';
@@ -75,7 +76,7 @@ async function ask(
     url: question.url,
     connections: CONNECTIONS,
     seconds: forSeconds,
-    headers: {},
+    callers: question.callers.map((entries) => ({ headers: headersOf(entries) })),
     folder: running.folder,
   });
   const after = await readings(running, question);

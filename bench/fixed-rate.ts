@@ -16,8 +16,8 @@ export interface Timing {
 
 export interface FixedRateOptions {
   port: number;
-  /** The whole request. */
-  request: Buffer;
+  /** Whole requests, which take turns. */
+  requests: readonly Buffer[];
   perSecond: number;
   seconds: number;
 }
@@ -32,7 +32,7 @@ const END_OF_HEAD = '\r\n\r\n';
 const REST_MS = 2_000;
 const MAX_CONNECTIONS = 1_000;
 
-export async function atFixedRate({ port, request, perSecond, seconds }: FixedRateOptions): Promise<Timing> {
+export async function atFixedRate({ port, requests, perSecond, seconds }: FixedRateOptions): Promise<Timing> {
   const free: Connection[] = [];
   const all = new Set<Connection>();
   const latencies: number[] = [];
@@ -68,7 +68,7 @@ export async function atFixedRate({ port, request, perSecond, seconds }: FixedRa
   };
 
   const send = (): void => {
-    sent++;
+    const request = requests[sent++ % requests.length] ?? Buffer.alloc(0);
     const connection = free.pop() ?? (all.size < MAX_CONNECTIONS ? openOne() : undefined);
     if (connection === undefined) {
       failures++;

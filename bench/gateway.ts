@@ -13,7 +13,7 @@ import { reportOf } from './report.js';
 import { writeSection } from './results-page.js';
 import { type LoadSettings, type Round, runRound, type Variant } from './rounds.js';
 import { inRunFolder } from './run-folder.js';
-import { STORE_TIMEOUT, startWorld, type World } from './world.js';
+import { CALLERS, STORE_TIMEOUT, startWorld, type World } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RESULTS = join(ROOT, 'bench', 'results.md');
@@ -67,7 +67,10 @@ async function measure(running: World): Promise<string> {
   }
   const about: [string, string][] = [
     ...(await provenance(ROOT, running.versions)),
-    ['load', `wrk, ${CONNECTIONS} keep-alive connections, ${rounds} rounds of ${seconds} s for each side, in turns`],
+    [
+      'load',
+      `wrk, ${CONNECTIONS} keep-alive connections, ${rounds} rounds of ${seconds} s for each side, in turns; ${CALLERS} organizations`,
+    ],
     ['gateway', `Envoy --concurrency 1, services over ${args.tcp ? 'TCP on loopback' : 'unix sockets'}`],
     ['limits', `in Redis over TCP, not persisted, RATELIMIT_STORE_TIMEOUT=${STORE_TIMEOUT}`],
     ['Envoy alone', 'the same configuration without ext_authz, ratelimit and access log, the same upstream'],

@@ -58,7 +58,7 @@ async function startSubjects(base: Base, folder: string, closers: Closers): Prom
       const options = { folder, root: ROOT, transport: 'unix' as const, profileFolder: undefined };
       const service = await startService(options, closers, name, { ...base.settings, ...own }, `${name}-${size ?? 'default'}`);
       const address = spelled(service.address);
-      const client = name === 'authz' ? checkClient(address, base.headers) : limitClient(address, base.organizationId);
+      const client = name === 'authz' ? checkClient(address, base.callers) : limitClient(address, base.callers);
       closers.push(async () => client.close());
       subjects.push({ name, size, service, client });
     }

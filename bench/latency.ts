@@ -76,9 +76,11 @@ async function calmRun(running: World, url: string, perSecond: number): Promise<
   }
 }
 
-function run({ headers }: World, url: string, rate: { perSecond: number; seconds: number }): Promise<Timing> {
+function run({ callers }: World, url: string, rate: { perSecond: number; seconds: number }): Promise<Timing> {
   const { port, pathname } = new URL(url);
-  const lines = Object.entries({ Host: 'bench', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
-  const request = Buffer.from(`GET ${pathname} HTTP/1.1\r\n${lines.join('')}\r\n`);
-  return atFixedRate({ port: Number(port), request, ...rate });
+  const requests = callers.map(({ headers }) => {
+    const lines = Object.entries({ Host: 'bench', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    return Buffer.from(`GET ${pathname} HTTP/1.1\r\n${lines.join('')}\r\n`);
+  });
+  return atFixedRate({ port: Number(port), requests, ...rate });
 }

@@ -27,7 +27,7 @@ export function createLimitClient(address: string, domain: string, entries: Read
     hitsAddend: undefined,
   };
   const message = RateLimitRequest.encode({ domain, descriptors: [descriptor], hitsAddend: 0 }).finish();
-  const client = createUnaryClient(address, PATH, message);
+  const client = createUnaryClient(address, PATH, [message]);
   return {
     async ask(perSecond, seconds) {
       const asked: Omit<Asked, 'calls' | 'errors'> = { degraded: 0, latenciesMs: [], firstByRedisMs: undefined };

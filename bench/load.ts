@@ -9,7 +9,8 @@ export interface LoadOptions {
   url: string;
   connections: number;
   seconds: number;
-  headers: Readonly<Record<string, string>>;
+  /** The headers of each caller; they take turns. */
+  callers: readonly { headers: Readonly<Record<string, string>> }[];
   /** Requests a second, about; as many as are answered where it is not given. */
   rate?: number;
   /** For the script of wrk. */
@@ -44,8 +45,14 @@ export async function runLoad(wrk: string, options: LoadOptions): Promise<LoadRe
 }
 
 /** Headers stand in a file and not on the command line, where everybody could read the key. */
-function scriptOf({ headers, rate, connections }: LoadOptions): string {
-  const lines = Object.entries(headers).map(([name, value]) => `wrk.headers["${name}"] = "${value}"`);
+function scriptOf({ callers, rate, connections }: LoadOptions): string {
+  const tables = callers.map(({ headers }) => Object.entries(headers).map(([name, value]) => `["${name}"] = "${value}"`));
+  const lines = [
+    `local callers = { ${tables.map((fields) => `{ ${fields.join(', ')} }`).join(', ')} }`,
+    'local requests, turn = {}, 0',
+    'function init() for i, headers in ipairs(callers) do requests[i] = wrk.format(nil, nil, headers) end end',
+    'function request() turn = turn % #requests + 1 return requests[turn] end',
+  ];
   // Each connection waits so long before its next request; the answer itself takes little beside it.
   if (rate !== undefined) lines.push(`function delay() return ${Math.round((connections / rate) * 1000)} end`);
   return `${lines.join('\n')}\n`;

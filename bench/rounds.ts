@@ -1,5 +1,4 @@
 /** One round of load on one of the two gateways, and what it cost each process. */
-import { usageReport } from '@tollgate/postgres/usage-report';
 import { until } from '@tollgate/testing/until';
 import { watchMachine } from './disturbance.js';
 import { type LoadResult, runLoad } from './load.js';
@@ -35,7 +34,6 @@ export interface LoadSettings {
 /** Of the requests of a round: how many may be limited by nobody, or by ratelimit alone while Redis was late. */
 const MAX_UNLIMITED = 0.005;
 const STORED_DEADLINE_MS = 60_000;
-const DAY_MS = 86_400_000;
 
 /**
  * Runs a round. Throws where it cannot mean anything: an answer that was no 200, or rows of usage that are not exactly
@@ -47,7 +45,7 @@ export async function runRound(world: World, variant: Variant, settings: LoadSet
   const everybody = [...Object.values(world.gateway.pids), world.alone.pid, world.upstreamPid];
   const disturbed = await watchMachine(everybody);
   const before = await readings(world, side.adminUrl, pids);
-  const load = await runLoad(settings.wrk, { ...settings, url: side.url, headers: world.headers, folder: world.folder });
+  const load = await runLoad(settings.wrk, { ...settings, url: side.url, callers: world.callers, folder: world.folder });
   if (load.failures.length > 0) throw new Error(`not every answer was a good one: ${load.failures.join('; ')}`);
   if (variant === 'gateway') await usageIsStored(world, before);
   const after = await readings(world, side.adminUrl, pids);
@@ -88,13 +86,14 @@ interface Counts {
   identified: number;
   stored: number;
   unlimited: number;
-  /** Redis was asked. */
+  /** Redis decided. */
   taken: number;
 }
 
 async function countsOf(world: World, adminUrl: string): Promise<Counts> {
   const stats = await textOf(`${adminUrl}/stats?filter=^http.edge`);
-  const collected = await textOf(world.collectorMetricsUrl);
+  const collected = await textOf(world.metricsUrls.collector);
+  const limited = await textOf(world.metricsUrls.ratelimit);
   const stat = (name: string): number => Number(new RegExp(`^http\\.edge\\.${name}: (\\d+)$`, 'm').exec(stats)?.[1] ?? 0);
   return {
     requests: stat('downstream_rq_total'),
@@ -102,17 +101,21 @@ async function countsOf(world: World, adminUrl: string): Promise<Counts> {
     identified: stat('ext_authz\\.apikey\\.ok'),
     stored: await storedUsage(world),
     unlimited: Number(/^tollgate_usage_events_total\{.*stage="unlimited".*\} (\d+)$/m.exec(collected)?.[1]),
-    taken: Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(await world.redis.info('commandstats'))?.[1] ?? 0),
+    taken:
+      takes(limited, 'tollgate_ratelimit_store_duration_seconds_count') -
+      takes(limited, 'tollgate_ratelimit_degraded_takes_total'),
   };
 }
 
-/** From the hourly aggregate, which the writer feeds with the rows that it really inserted: to ask costs next to nothing. */
-async function storedUsage({ db, organizationId }: World): Promise<number> {
-  const nowMs = Date.now();
-  const todayMs = nowMs - (nowMs % DAY_MS);
-  const range = { from: new Date(todayMs - DAY_MS), to: new Date(todayMs + 2 * DAY_MS) };
-  const rows = await usageReport(db, { organizationId, ...range, by: 'total' });
-  return rows[0]?.requests ?? 0;
+/** A counter of ratelimit. */
+function takes(metrics: string, name: string): number {
+  return Number(new RegExp(`^${name}(?:\\{\\})? (\\d+)$`, 'm').exec(metrics)?.[1]);
+}
+
+/** From the hourly sums, which the writer feeds with the rows that it really inserted: to ask costs next to nothing. */
+async function storedUsage({ db }: World): Promise<number> {
+  const rows = await db.query<{ requests: string }>('SELECT coalesce(sum(requests), 0) AS requests FROM usage_hourly');
+  return Number(rows[0]?.requests);
 }
 
 /** Until then the collector, the writer and the database still work on this round. */

@@ -3,7 +3,7 @@ import { CheckRequest } from '@tollgate/protos/envoy/service/auth/v3/external_au
 import { RateLimitRequest } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
 import { type BareService, CONTROL } from './bare-service.js';
 import { createUnaryClient, type UnaryClient } from './unary-client.js';
-import type { World } from './world.js';
+import type { Caller, World } from './world.js';
 
 export interface ServiceLatency {
   name: string;
@@ -24,8 +24,8 @@ export async function askServices(
   { perSecond, seconds, rounds }: { perSecond: number; seconds: number; rounds: number },
 ): Promise<ServiceLatency[]> {
   const { authz, ratelimit } = world.serviceAddresses;
-  const checks = checkClient(authz, world.headers);
-  const limits = limitClient(ratelimit, world.organizationId);
+  const checks = checkClient(authz, world.callers);
+  const limits = limitClient(ratelimit, world.callers);
   const asked = [asking(CONTROL, bare), asking('authz', checks), asking('ratelimit', limits)];
   try {
     for (const { client } of asked) await client.ask(perSecond, WARM_UP_SECONDS, () => {});
@@ -53,22 +53,22 @@ async function askOnce({ client, latency }: Asking, perSecond: number, seconds: 
   latency.errors += errors;
 }
 
-/** One service by itself. */
-export function checkClient(address: string, headers: Readonly<Record<string, string>>): UnaryClient {
-  return createUnaryClient(address, CHECK_PATH, checkRequest(headers));
+/** One service by itself, asked for each caller in turn. */
+export function checkClient(address: string, callers: readonly Caller[]): UnaryClient {
+  return createUnaryClient(address, CHECK_PATH, callers.map(checkRequest));
 }
 
-export function limitClient(address: string, organizationId: string): UnaryClient {
-  return createUnaryClient(address, LIMIT_PATH, limitRequest(organizationId));
+export function limitClient(address: string, callers: readonly Caller[]): UnaryClient {
+  return createUnaryClient(address, LIMIT_PATH, callers.map(limitRequest));
 }
 
 /** As Envoy asks, with the headers of the bench's requests. */
-function checkRequest(headers: Readonly<Record<string, string>>): Uint8Array {
+function checkRequest({ headers }: Caller): Uint8Array {
   const lower = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
   return CheckRequest.encode({ attributes: { request: { http: { headers: lower } }, contextExtensions: {} } }).finish();
 }
 
-function limitRequest(organizationId: string): Uint8Array {
+function limitRequest({ organizationId }: Caller): Uint8Array {
   const descriptor = { entries: [{ key: 'organization_id', value: organizationId }], limit: undefined, hitsAddend: undefined };
   return RateLimitRequest.encode({ domain: 'tollgate', descriptors: [descriptor], hitsAddend: 0 }).finish();
 }

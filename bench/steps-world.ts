@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { freePort } from '@tollgate/embedded/free-port';
 import { type CallOut, envoyAloneConfig } from './envoy-alone.js';
 import type { Closers } from './run-folder.js';
-import { type StartedService, servicesAreHealthy, startBase, startService, type WorldOptions } from './world.js';
+import { type Caller, type StartedService, servicesAreHealthy, startBase, startService, type WorldOptions } from './world.js';
 
 export interface Step {
   name: string;
@@ -18,7 +18,7 @@ export interface StepsWorld {
   steps: readonly Step[];
   /** Of all processes but the Envoys. */
   pids: readonly number[];
-  headers: Readonly<Record<string, string>>;
+  callers: readonly Caller[];
   folder: string;
   versions: string;
 }
@@ -115,7 +115,7 @@ export async function startStepsWorld(
     await step(`all, ${PROCESSES} of authz and ratelimit each`, ALL, many(PROCESSES)),
   ];
   const pids = [...started.map(({ pid }) => pid), base.redis.pid, base.postgres.pid, base.upstream.pid];
-  return { steps, pids, headers: base.headers, folder: options.folder, versions: base.versions };
+  return { steps, pids, callers: base.callers, folder: options.folder, versions: base.versions };
 }
 
 function pidsOf(callOuts: readonly CallOut[], services: Services): Record<string, readonly number[]> {

@@ -13,7 +13,7 @@ import { writeSection } from './results-page.js';
 import { inRunFolder } from './run-folder.js';
 import { type StepCost, stepsReport } from './steps-report.js';
 import { type Step, type StepsWorld, startStepsWorld } from './steps-world.js';
-import { STORE_TIMEOUT } from './world.js';
+import { CALLERS, STORE_TIMEOUT } from './world.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CONNECTIONS = 64;
@@ -34,7 +34,10 @@ await inRunFolder(async (folder, closers) => {
   const costs = await measure(world);
   const report = stepsReport(costs, [
     ...(await provenance(ROOT, world.versions, 'steps')),
-    ['load', `wrk, ${CONNECTIONS} keep-alive connections, ${rounds} rounds of ${seconds} s for each, in turns`],
+    [
+      'load',
+      `wrk, ${CONNECTIONS} keep-alive connections, ${rounds} rounds of ${seconds} s for each, in turns; ${CALLERS} organizations`,
+    ],
     ['each', 'an Envoy with --concurrency 1 of its own; unix sockets and Redis, where nothing else is said'],
     ['limits', `in Redis over TCP, not persisted, RATELIMIT_STORE_TIMEOUT=${STORE_TIMEOUT}`],
     ['load average before', loadBefore],
@@ -74,7 +77,7 @@ async function runStep(world: StepsWorld, step: Step, forSeconds: number): Promi
   const parts = { Envoy: [step.envoyPid], ...step.pids };
   const read = async () => ({ cpu: await cpuOf(parts), requests: await requestsOf(step.adminUrl) });
   const before = await read();
-  const options = { url: step.url, connections: CONNECTIONS, seconds: forSeconds, headers: world.headers, folder: world.folder };
+  const options = { url: step.url, connections: CONNECTIONS, seconds: forSeconds, callers: world.callers, folder: world.folder };
   const load = await runLoad(wrk, options);
   if (load.failures.length > 0) throw new Error(`${step.name}: not every answer was a good one: ${load.failures.join('; ')}`);
   const after = await read();

@@ -15,14 +15,13 @@ export interface UnaryClient {
 
 type OnAnswer = (answer: Buffer, tookMs: number, sinceMs: number) => void;
 
-/** `address` is a host and port, or `unix:` and a path. */
-export function createUnaryClient(address: string, path: string, message: Uint8Array): UnaryClient {
+/** `address` is a host and port, or `unix:` and a path; the messages take turns. */
+export function createUnaryClient(address: string, path: string, messages: readonly Uint8Array[]): UnaryClient {
   const isUnix = address.startsWith('unix:');
   const session = isUnix ? connect('http://localhost', { path: address.slice('unix:'.length) }) : connect(`http://${address}`);
   const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
-  const body = Buffer.concat([Buffer.alloc(PREFIX_BYTES), message]);
-  body.writeUInt32BE(message.length, 1);
-  const call = (): Promise<Buffer> =>
+  const bodies = messages.map(framed);
+  const call = (body: Buffer): Promise<Buffer> =>
     new Promise((resolve, reject) => {
       const stream = session.request(headers);
       let answer = Buffer.alloc(0);
@@ -44,7 +43,7 @@ export function createUnaryClient(address: string, path: string, message: Uint8A
           const nowMs = performance.now();
           onAnswer(answer, nowMs - dueMs, nowMs - startMs);
         };
-        underWay.push(call().then(told, () => void errors++));
+        underWay.push(call(bodies[underWay.length % bodies.length] as Buffer).then(told, () => void errors++));
       };
       const calls = perSecond * seconds;
       for (let next = 0; next < calls; ) {
@@ -58,4 +57,11 @@ export function createUnaryClient(address: string, path: string, message: Uint8A
     },
     close: () => session.destroy(),
   };
+}
+
+/** As gRPC sends a message. */
+function framed(message: Uint8Array): Buffer {
+  const body = Buffer.concat([Buffer.alloc(PREFIX_BYTES), message]);
+  body.writeUInt32BE(message.length, 1);
+  return body;
 }

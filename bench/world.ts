@@ -11,7 +11,6 @@ import { createOrganization } from '@tollgate/postgres/organizations';
 import { setPlan } from '@tollgate/postgres/plans';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
-import { Redis } from 'ioredis';
 import { envoyAloneConfig, upstreamConfig } from './envoy-alone.js';
 import type { Closers } from './run-folder.js';
 import { startProgram } from './start-program.js';
@@ -38,30 +37,34 @@ export interface World {
   /** As gRPC spells them. */
   serviceAddresses: { authz: string; ratelimit: string };
   upstreamPid: number;
-  collectorMetricsUrl: string;
+  metricsUrls: { ratelimit: string; collector: string };
   db: Database;
-  organizationId: string;
-  /** Of each request, with the key. */
-  headers: Readonly<Record<string, string>>;
-  redis: Redis;
+  callers: readonly Caller[];
   folder: string;
   versions: string;
 }
 
 /** High enough that nothing is limited, low enough that the bucket's arithmetic stays exact. */
 const LIMITS = { perMinute: 100_000_000, burst: 100_000_000, perDay: 100_000_000_000 };
+/** So many take turns: what one organization alone asks for, Redis would count in one place. */
+export const CALLERS = 50;
 const ACTOR = 'bench';
 /** Longer than by default: with every CPU busy Redis may be late, and ratelimit would decide alone, at less cost. */
 export const STORE_TIMEOUT = '40ms';
 const READY_DEADLINE_MS = 30_000;
 
-/** What every gateway of a bench needs, and nobody's cost: storage, Redis, a caller, the API behind. */
+/** An organization, and the headers of its requests with its key. */
+export interface Caller {
+  organizationId: string;
+  headers: Readonly<Record<string, string>>;
+}
+
+/** What every gateway of a bench needs, and nobody's cost: storage, Redis, callers, the API behind. */
 export interface Base {
   postgres: { url: string; pid: number };
   redis: { url: string; pid: number };
   db: Database;
-  organizationId: string;
-  headers: Readonly<Record<string, string>>;
+  callers: readonly Caller[];
   upstream: { port: number; pid: number };
   versions: string;
   /** Settings of the services. */
@@ -94,7 +97,7 @@ export async function startBase(options: Omit<WorldOptions, 'transport' | 'profi
       ? await startOneEnvoy('upstream', upstreamConfig(upstreamPort))
       : await startProgram(folder, closers, 'upstream', process.execPath, [nodeUpstream, String(upstreamPort)], {}, /listening/);
   return {
-    ...(await makeCaller(postgres.db)),
+    callers: await makeCallers(postgres.db),
     postgres,
     redis,
     db: postgres.db,
@@ -112,8 +115,6 @@ export async function startBase(options: Omit<WorldOptions, 'transport' | 'profi
 
 export async function startWorld(options: WorldOptions, closers: Closers): Promise<World> {
   const base = await startBase(options, closers);
-  const redisClient = new Redis(base.redis.url);
-  closers.push(async () => redisClient.disconnect());
   const service = (name: string) => startService(options, closers, name, base.settings);
   const [authz, ratelimit, writer] = [await service('authz'), await service('ratelimit'), await service('writer')];
   const collector = await service('collector');
@@ -147,23 +148,29 @@ export async function startWorld(options: WorldOptions, closers: Closers): Promi
     alone: { url: `http://127.0.0.1:${alonePort}/v1/things`, adminUrl: alone.adminUrl, pid: alone.pid },
     serviceAddresses: { authz: spelled(authz.address), ratelimit: spelled(ratelimit.address) },
     upstreamPid: base.upstream.pid,
-    collectorMetricsUrl: `http://${collector.adminAddress}/metrics`,
+    metricsUrls: {
+      ratelimit: `http://${ratelimit.adminAddress}/metrics`,
+      collector: `http://${collector.adminAddress}/metrics`,
+    },
     db: base.db,
-    organizationId: base.organizationId,
-    headers: base.headers,
-    redis: redisClient,
+    callers: base.callers,
     folder: options.folder,
     versions: base.versions,
   };
 }
 
-/** An organization that is never limited, and the headers of its requests: those of a common client and its key. */
-async function makeCaller(db: Database): Promise<{ organizationId: string; headers: Record<string, string> }> {
+/** Organizations that are never limited, and the headers of their requests: those of a common client. */
+async function makeCallers(db: Database): Promise<Caller[]> {
   await setPlan(db, 'bench', LIMITS, ACTOR);
-  const { id } = await createOrganization(db, { name: 'Bench', plan: 'bench', billingAnchorDay: 1 }, ACTOR);
-  const key = { organizationId: id, name: 'bench', environment: 'live', scopes: [], createdBy: ACTOR } as const;
-  const { secret } = await createApiKey(db, key, ACTOR);
-  return { organizationId: id, headers: { 'User-Agent': 'bench/1.0', Accept: 'application/json', 'X-API-Key': secret } };
+  const callers: Caller[] = [];
+  for (let i = 0; i < CALLERS; i++) {
+    const { id } = await createOrganization(db, { name: `Bench ${i}`, plan: 'bench', billingAnchorDay: 1 }, ACTOR);
+    const key = { organizationId: id, name: 'bench', environment: 'live', scopes: [], createdBy: ACTOR } as const;
+    const { secret } = await createApiKey(db, key, ACTOR);
+    const headers = { 'User-Agent': 'bench/1.0', Accept: 'application/json', 'X-API-Key': secret };
+    callers.push({ organizationId: id, headers });
+  }
+  return callers;
 }
 
 /** As gRPC spells it. */
