@@ -22,8 +22,8 @@ const CLOCK_OF_THE_SERVICE: MutantProgram = {
     },
     {
       file: 'packages/limit-store/src/redis/take-script.ts',
-      from: 'return [keys.length, ...keys, ...rules, modes];',
-      to: 'return [keys.length, ...keys, ...rules, modes, Math.floor(Date.now() / 1000)];',
+      from: 'return [keys.length, ...keys, ...args];',
+      to: 'return [keys.length, ...keys, ...args, Math.floor(Date.now() / 1000)];',
     },
   ],
 };

@@ -86,6 +86,7 @@ export function openCluster(seeds: readonly RedisHost[], options: ServerOptions,
       return isReady(target) ? { lane: target, isAsking: redirection.kind === 'ASK' } : undefined;
     },
     partOf: (organizationId) => masterOf(organizationId) ?? '',
+    scriptOf: (organizationId) => organizationId, // whose keys are in one slot
     allLanes() {
       const all = [...lanes.values()];
       return masters.length > 0 && all.every(isReady) ? all : undefined;

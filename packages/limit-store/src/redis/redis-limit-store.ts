@@ -5,7 +5,8 @@ import type { PartedLimitStore } from '../degrading-limit-store.js';
 import { StoreUnavailable } from '../store-unavailable.js';
 import { openRoute } from './open-route.js';
 import { gatherWrites, type OnConnection, type RedisLane } from './redis-client.js';
-import { resultFrom, scriptArguments, stateKey, TAKE_SCRIPT, TAKE_SCRIPT_SHA } from './take-script.js';
+import { gatherTakes } from './take-batches.js';
+import { resultsFrom, scriptArguments, stateKey, TAKE_SCRIPT, TAKE_SCRIPT_SHA } from './take-script.js';
 
 /** Redis 6.2 or later, with `maxmemory-policy noeviction`: one server, the master that Sentinels name, or a cluster. */
 export interface RedisLimitStoreOptions extends RedisServer {
@@ -20,23 +21,30 @@ const DEADLINE_MS = 8;
 const MAX_IN_FLIGHT = 1_000;
 
 /**
- * Counts in Redis: one EVALSHA a take. Returns at once and connects by itself, now and after every loss; until then calls
- * are refused without waiting. Every failure is a StoreUnavailable. Its parts are the masters of a cluster.
+ * Counts in Redis: one EVALSHA for the takes of one turn of the event loop. Returns at once and connects by itself, now and
+ * after every loss; until then calls are refused without waiting. Every failure is a StoreUnavailable. Its parts are the
+ * masters of a cluster.
  */
 export function createRedisLimitStore(options: RedisLimitStoreOptions): PartedLimitStore {
   const { deadlineMs = DEADLINE_MS, maxInFlight = MAX_IN_FLIGHT } = options;
   const route = openRoute(options, options.onConnection);
 
-  /** `retry` answers an error by a second command, or with undefined. */
+  /** A place among the calls that wait for this server. Throws where there is none. */
+  const enter = (lane: RedisLane | undefined): RedisLane => {
+    if (lane === undefined) throw new StoreUnavailable('no connection');
+    if (lane.inFlight >= maxInFlight) throw new StoreUnavailable(`${lane.inFlight} calls wait for it already`);
+    lane.inFlight++;
+    return lane;
+  };
+
+  /** `retry` answers an error by a second command, or with undefined. Gives `places` back when Redis has answered. */
   const call = <T>(
-    lane: RedisLane | undefined,
+    lane: RedisLane,
+    places: number,
     send: (lane: RedisLane) => Promise<T>,
     retry: (error: unknown, lane: RedisLane) => Promise<T> | undefined = () => undefined,
-  ): Promise<T> => {
-    if (lane === undefined) return Promise.reject(new StoreUnavailable('no connection'));
-    if (lane.inFlight >= maxInFlight) return Promise.reject(new StoreUnavailable(`${lane.inFlight} calls wait for it already`));
-    lane.inFlight++;
-    return new Promise<T>((resolve, reject) => {
+  ): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
       let isLate = false;
       let leftMs = Number.POSITIVE_INFINITY;
       nextTick(() => {
@@ -55,12 +63,12 @@ export function createRedisLimitStore(options: RedisLimitStoreOptions): PartedLi
       };
       let timer = setTimeout(look, deadlineMs);
       const answered = (value: T): void => {
-        lane.inFlight--;
+        lane.inFlight -= places;
         clearTimeout(timer);
         resolve(value);
       };
       const failed = (error: unknown): void => {
-        lane.inFlight--;
+        lane.inFlight -= places;
         clearTimeout(timer);
         reject(new StoreUnavailable('the call failed', error));
       };
@@ -70,7 +78,6 @@ export function createRedisLimitStore(options: RedisLimitStoreOptions): PartedLi
         else second.then(answered, failed);
       });
     });
-  };
 
   /** Sends to where the slot has gone, if that is what the error says. */
   const follow = <T>(error: unknown, lane: RedisLane, send: (lane: RedisLane) => Promise<T>): Promise<T> | undefined => {
@@ -80,30 +87,35 @@ export function createRedisLimitStore(options: RedisLimitStoreOptions): PartedLi
     return send(elsewhere.lane);
   };
 
+  const gather = gatherTakes<RedisLane>(async (lane, takes) => {
+    const args = scriptArguments(takes);
+    const sendWhole = ({ client }: RedisLane): Promise<unknown> => client.eval(TAKE_SCRIPT, ...args); // which also loads it
+    const reply = await call(
+      lane,
+      takes.length,
+      ({ client }) => {
+        gatherWrites(lane);
+        return client.evalsha(TAKE_SCRIPT_SHA, ...args);
+      },
+      (error) => (isNoScript(error) ? sendWhole(lane) : follow(error, lane, sendWhole)),
+    );
+    return resultsFrom(reply, takes);
+  });
+
   return {
     async take(request) {
       checkTakeRequest(request);
-      const args = scriptArguments(request);
-      const sendWhole = ({ client }: RedisLane): Promise<unknown> => client.eval(TAKE_SCRIPT, ...args); // which also loads it
-      const reply = await call(
-        route.laneFor(request.organizationId),
-        (lane) => {
-          gatherWrites(lane);
-          return lane.client.evalsha(TAKE_SCRIPT_SHA, ...args);
-        },
-        (error, lane) => (isNoScript(error) ? sendWhole(lane) : follow(error, lane, sendWhole)),
-      );
-      return resultFrom(reply);
+      return gather(enter(route.laneFor(request.organizationId)), route.scriptOf(request.organizationId), request);
     },
     async reset(organizationId, limitIds) {
       if (limitIds.length === 0) return;
       const keys = limitIds.map((id) => stateKey(organizationId, id));
       const forget = ({ client }: RedisLane): Promise<number> => client.del(keys);
-      await call(route.laneFor(organizationId), forget, (error, lane) => follow(error, lane, forget));
+      await call(enter(route.laneFor(organizationId)), 1, forget, (error, lane) => follow(error, lane, forget));
     },
     async ping() {
       const lanes = route.allLanes() ?? [undefined];
-      await Promise.all(lanes.map((lane) => call<unknown>(lane, ({ client }) => client.ping())));
+      await Promise.all(lanes.map(async (lane) => call<unknown>(enter(lane), 1, ({ client }) => client.ping())));
     },
     partOf: (organizationId) => route.partOf(organizationId),
     async close() {

@@ -8,6 +8,8 @@ export interface RedisRoute {
   redirection(error: unknown, lane: RedisLane): Redirection | undefined;
   /** Names what counts for this organization, so that each part can fail by itself. */
   partOf(organizationId: string): string;
+  /** Takes for which this is the same may be decided by one script. */
+  scriptOf(organizationId: string): string;
   /** Every connection that takes need; undefined while one of them is missing. */
   allLanes(): readonly RedisLane[] | undefined;
   close(): void;

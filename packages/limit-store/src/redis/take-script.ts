@@ -11,27 +11,37 @@ export function stateKey(organizationId: string, limitId: string): string {
   return `tg:{${organizationId}}:${limitId}`;
 }
 
-/** What EVALSHA wants after the hash: number of keys, keys, ARGV. */
-export function scriptArguments({ organizationId, cost, limits }: TakeRequest): [number, ...(string | number)[]] {
+/** What EVALSHA wants after the hash: number of keys, keys, ARGV. In a cluster all takes are of one organization. */
+export function scriptArguments(takes: readonly TakeRequest[]): [number, ...(string | number)[]] {
   const keys: string[] = [];
-  const rules: (string | number)[] = [cost];
-  let modes = '';
-  for (const limit of limits) {
-    keys.push(stateKey(organizationId, limit.id));
-    if (limit.kind === 'rate') rules.push('rate', limit.perMinute, limit.burst);
-    else if (limit.kind === 'window') rules.push('window', limit.quota, limit.lengthMs);
-    else rules.push(limit.window, limit.quota, limit.window === 'month' ? limit.anchorDay : 0);
-    modes += isEnforced(limit) ? 'e' : 's';
+  const args: (string | number)[] = [takes.length];
+  for (const { organizationId, cost, limits } of takes) {
+    const modesAt = args.push(cost, '') - 1;
+    let modes = '';
+    for (const limit of limits) {
+      keys.push(stateKey(organizationId, limit.id));
+      if (limit.kind === 'rate') args.push('rate', limit.perMinute, limit.burst);
+      else if (limit.kind === 'window') args.push('window', limit.quota, limit.lengthMs);
+      else args.push(limit.window, limit.quota, limit.window === 'month' ? limit.anchorDay : 0);
+      modes += isEnforced(limit) ? 'e' : 's';
+    }
+    args[modesAt] = modes;
   }
-  return [keys.length, ...keys, ...rules, modes];
+  return [keys.length, ...keys, ...args];
 }
 
-export function resultFrom(reply: unknown): TakeResult {
-  const [allowed, nowMs, ...numbers] = reply as [number, number, ...number[]];
-  const states: LimitState[] = [];
-  for (let i = 0; i < numbers.length; i += 3) {
-    const [remaining, resetAtMs, waitMs] = [numbers[i], numbers[i + 1], numbers[i + 2]] as [number, number, number];
-    states.push({ remaining, resetAtMs, waitMs: waitMs < 0 ? Infinity : waitMs });
-  }
-  return { isAllowed: allowed === 1, states, nowMs };
+/** One for each take, in that order. */
+export function resultsFrom(reply: unknown, takes: readonly TakeRequest[]): TakeResult[] {
+  const numbers = reply as number[];
+  const nowMs = numbers[0] as number;
+  let at = 1;
+  const next = (): number => numbers[at++] as number;
+  return takes.map(({ limits }) => {
+    const isAllowed = next() === 1;
+    const states = limits.map((): LimitState => {
+      const [remaining, resetAtMs, waitMs] = [next(), next(), next()];
+      return { remaining, resetAtMs, waitMs: waitMs < 0 ? Infinity : waitMs };
+    });
+    return { isAllowed, states, nowMs };
+  });
 }

@@ -3,8 +3,9 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { LimitStore, StoreLimit, TakeRequest } from '../../src/limit-store.js';
 import { bucketState, bucketWaitMs, refilled, takeFromBucket } from '../../src/memory/bucket.js';
-import { resultFrom, scriptArguments, TAKE_SCRIPT } from '../../src/redis/take-script.js';
+import { TAKE_SCRIPT } from '../../src/redis/take-script.js';
 import { concurrentTakes } from '../concurrent-takes.js';
+import { argumentsOf, resultOf } from './one-take.js';
 import { connectedStore, PATIENT } from './open-redis-store.js';
 
 type Taker = Pick<LimitStore, 'take'>;
@@ -52,7 +53,7 @@ test.for(Object.entries(MUTANTS))('a store that %s is found out', async ([, open
 async function takeByClock(redis: Redis, request: TakeRequest, nowMs: number) {
   const script = TAKE_SCRIPT.replace("redis.call('TIME')", '{ARGV[#ARGV - 1], ARGV[#ARGV]}');
   const clock = [Math.floor(nowMs / 1_000), (nowMs % 1_000) * 1_000];
-  return resultFrom(await redis.eval(script, ...scriptArguments(request), ...clock));
+  return resultOf(await redis.eval(script, ...argumentsOf(request), ...clock), request);
 }
 
 async function readThenWrite(redis: Redis, { organizationId, cost, limits }: TakeRequest) {

@@ -1,9 +1,10 @@
 import { freshRedis } from '@tollgate/testing/redis';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { resultFrom, scriptArguments, TAKE_SCRIPT } from '../../src/redis/take-script.js';
+import { TAKE_SCRIPT } from '../../src/redis/take-script.js';
 import { checkAgainstModel, type ModelSubject } from '../limit-model.js';
 import { MODEL_COMMANDS, MODEL_RUNS, MODEL_TIME } from '../model-runs.js';
+import { argumentsOf, resultOf } from './one-take.js';
 
 /** Far ahead of the real clock, by which Redis expires keys. */
 const START_US = BigInt(Date.UTC(2070, 1, 10, 12)) * 1_000n;
@@ -30,7 +31,7 @@ async function subjectOf(script: string): Promise<ModelSubject> {
   return {
     async takeAt(nowUs, request) {
       const clock = [Math.floor(nowUs / 1_000_000), nowUs % 1_000_000];
-      return resultFrom(await redis.evalsha(sha, ...scriptArguments(request), ...clock));
+      return resultOf(await redis.evalsha(sha, ...argumentsOf(request), ...clock), request);
     },
     async expire(organizationId, ids) {
       if (ids.length > 0) await redis.del(ids.map((id) => `tg:{${organizationId}}:${id}`));
@@ -44,20 +45,21 @@ test('in Redis: any history of takes, pauses, changed limits and expiries is tha
   expect(commands).toBeGreaterThanOrEqual(MODEL_COMMANDS);
 });
 
+/** Decides one take. */
 const FIXED_WINDOW = `
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local cost, reply, fits = tonumber(ARGV[1]), {1, now_ms}, true
+local cost, reply, fits = tonumber(ARGV[2]), {now_ms, 1}, true
 local used = {}
 for i, key in ipairs(KEYS) do
-  local window = ARGV[3 * i - 1] == 'rate' and 60000 or 86400000
+  local kind, amount, detail = ARGV[3 * i + 1], tonumber(ARGV[3 * i + 2]), tonumber(ARGV[3 * i + 3])
+  local window = kind == 'rate' and 60000 or 86400000
   used[i] = key .. math.floor(now_ms / window)
-  local size = tonumber(ARGV[3 * i - 1] == 'rate' and ARGV[3 * i + 1] or ARGV[3 * i])
-  reply[3 * i] = size - tonumber(redis.call('GET', used[i]) or 0)
+  reply[3 * i] = (kind == 'rate' and detail or amount) - tonumber(redis.call('GET', used[i]) or 0)
   reply[3 * i + 1], reply[3 * i + 2] = now_ms + window, reply[3 * i] >= cost and 0 or 1
   fits = fits and reply[3 * i] >= cost
 end
-if not fits then reply[1] = 0 return reply end
+if not fits then reply[2] = 0 return reply end
 for i = 1, #KEYS do
   reply[3 * i] = reply[3 * i] - cost
   redis.call('INCRBY', used[i], cost)
@@ -72,20 +74,18 @@ const changed = (from: string, to: string): string => {
 /** Scripts that count wrongly; the model must notice each. */
 const MUTANTS: Record<string, () => string> = {
   'a fixed window in the place of a bucket': () => FIXED_WINDOW,
-  'a denial that takes': () => changed('is_allowed and (fits_shadows or not is_shadow(i)) and cost or 0', 'cost'),
+  'a denial that takes': () => changed('is_allowed and (fits_shadows or not state.is_shadow) and cost or 0', 'cost'),
   'one limit that decides for all': () =>
     changed('fits_shadows = false else is_allowed = false end', 'fits_shadows = false end').replace(
-      'local reply =',
-      'if #KEYS > 0 then is_allowed = states[#KEYS].wait == 0 end\nlocal reply =',
+      'tell(is_allowed',
+      'if #modes > 0 then is_allowed = states[#modes].wait == 0 end\ntell(is_allowed',
     ),
-  'a bucket that grows above its size': () => changed('math.min(full, bucket.units)', 'bucket.units'),
+  'a bucket that grows above its size': () => changed('min(full, bucket.units)', 'bucket.units'),
   'a refill that loses what is no whole request': () =>
-    changed(
-      'math.floor((now_us - bucket.at_us) * per_minute)',
-      'math.floor((now_us - bucket.at_us) * per_minute / UNITS) * UNITS',
-    ),
+    changed('floor((now_us - bucket.at_us) * per_minute)', 'floor((now_us - bucket.at_us) * per_minute / UNITS) * UNITS'),
   'a quota that never begins anew': () => changed('if since_ms < start_ms or since_ms > at_ms then used = 0 end', ''),
-  'a look that takes one': () => changed('local cost = tonumber(ARGV[1])', 'local cost = math.max(1, tonumber(ARGV[1]))'),
+  'a look that takes one': () =>
+    changed('local cost, modes = tonumber(ARGV[at])', 'local cost, modes = max(1, tonumber(ARGV[at]))'),
 };
 
 test.for(Object.entries(MUTANTS))('the model notices %s', async ([, script]) => {

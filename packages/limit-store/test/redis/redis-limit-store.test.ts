@@ -56,6 +56,36 @@ test('a forgotten script is sent again, and the take counts once', async () => {
   }
 });
 
+test('takes of one turn of the event loop are one command for each 64, and each counts', async () => {
+  const redis = await ownRedis();
+  const store = await connectedStore({ url: redis.url, ...PATIENT });
+  const ofAll = ['one', 'two', 'three'].map((organization) => taker(store, [rate(1, 1_000), dayQuota(500)], organization));
+  await ofAll[0]?.(0); // has loaded the script
+  const client = new Redis(redis.url);
+  onTestFinished(() => client.disconnect());
+  const commands = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await client.info('commandstats'))?.[1]);
+  const before = await commands();
+  const results = await Promise.all(Array.from({ length: 150 }, (_, i) => ofAll[i % 3]?.(1)));
+  expect((await commands()) - before).toBe(3);
+  expect(results.map((result) => result?.states[1]?.remaining)).toEqual(
+    Array.from({ length: 150 }, (_, i) => 499 - Math.floor(i / 3)),
+  );
+});
+
+test('a server that keeps slots apart, such as a proxy before a cluster, is asked for each organization by itself', async () => {
+  const redis = await ownRedis({ args: ['--cluster-enabled', 'yes'] });
+  const admin = new Redis(redis.url);
+  onTestFinished(() => admin.disconnect());
+  await admin.cluster('ADDSLOTSRANGE', 0, 16_383);
+  await until(async () => (await admin.cluster('INFO')).includes('cluster_state:ok'));
+  const store = await connectedStore({ url: redis.url, ...PATIENT });
+  const ofAll = ['one', 'two', 'three'].map((organization) => taker(store, [rate(1, 100)], organization));
+  const together = () => Promise.all(ofAll.map((take) => take(1)));
+  await expect(together()).rejects.toThrow(StoreUnavailable); // which has taken nothing, and tells
+  for (let i = 1; i <= 3; i++)
+    expect((await together()).map((result) => only(result).remaining)).toEqual([100 - i, 100 - i, 100 - i]);
+});
+
 test('a killed Redis is refused at once, and used again when it is back', async () => {
   const redis = await ownRedis();
   const take = taker(await connectedStore({ url: redis.url, ...PATIENT }), [rate(1, 100)]);

@@ -5,9 +5,10 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TakeRequest, TakeResult } from '../../src/limit-store.js';
 import { createMemoryLimitStore } from '../../src/memory/memory-limit-store.js';
-import { resultFrom, scriptArguments, TAKE_SCRIPT } from '../../src/redis/take-script.js';
+import { resultsFrom, scriptArguments, TAKE_SCRIPT } from '../../src/redis/take-script.js';
 import { anyCost, anyLimitsOfAllKinds, anyStepMs } from '../any-requests.js';
 import { dayQuota, monthQuota, rate } from '../limit-store-behaves.js';
+import { argumentsOf, resultOf } from './one-take.js';
 
 /** The script with the clock as its last two arguments, so that a test can move it. */
 const SCRIPT_BY_GIVEN_CLOCK = TAKE_SCRIPT.replace("redis.call('TIME')", '{ARGV[#ARGV - 1], ARGV[#ARGV]}');
@@ -46,6 +47,49 @@ test('the script decides as the store in memory does, to the number, whatever is
     }),
     { numRuns: 300 },
   );
+});
+
+/** Takes of two organizations, with the same limits now and then. */
+const anyTogether = fc.array(fc.record({ organization: fc.constantFrom('a', 'b'), cost: anyCost, limits: anyLimitsOfAllKinds }), {
+  minLength: 1,
+  maxLength: 12,
+});
+
+async function checkTogether(script: string): Promise<void> {
+  let run = 0;
+  const batches = fc.array(fc.record({ advanceMs: anyStepMs, takes: anyTogether }), { minLength: 1, maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(batches, async (history) => {
+      run++;
+      let nowMs = START_MS;
+      const memory = createMemoryLimitStore({ now: () => nowMs });
+      for (const { advanceMs, takes } of history) {
+        nowMs += advanceMs;
+        const requests = takes.map(({ organization, ...take }) => ({
+          organizationId: `together-${run}-${organization}`,
+          ...take,
+        }));
+        const results = resultsFrom(await redis.eval(script, ...scriptArguments(requests), ...clockOf(nowMs)), requests);
+        for (const [i, request] of requests.entries()) expect(results[i]).toEqual(await memory.take(request));
+      }
+    }),
+    { numRuns: 300 },
+  );
+}
+
+test('takes that are decided together come out as if they had been asked for one after the other', async () => {
+  await redis.flushdb();
+  await checkTogether(SCRIPT_BY_GIVEN_CLOCK);
+});
+
+test.for([
+  ['that does not see what the takes before took', 'saved[key] = format(form, amount, at)', 'keep_until_ms[key .. "x"] = nil'],
+  ['that keeps only the last', "redis.call('SET', key, saved[key]", "redis.call('SET', keys[#keys], saved[key]"],
+])('a script %s is found out', async ([, from = '', to = '']) => {
+  await redis.flushdb();
+  const wrong = SCRIPT_BY_GIVEN_CLOCK.replace(from, to);
+  expect(wrong).not.toBe(SCRIPT_BY_GIVEN_CLOCK);
+  await expect(checkTogether(wrong)).rejects.toThrow('Property failed');
 });
 
 test('a clock that had been wrong by hours locks nobody out, and what it had saved counts no more', async () => {
@@ -89,7 +133,11 @@ test('the calendar of the script is that of the domain, for every anchor day and
 });
 
 async function takeAt(nowMs: number, request: TakeRequest): Promise<TakeResult> {
+  return resultOf(await redis.eval(SCRIPT_BY_GIVEN_CLOCK, ...argumentsOf(request), ...clockOf(nowMs)), request);
+}
+
+/** As TIME answers: seconds, and microseconds. */
+function clockOf(nowMs: number): [number, number] {
   const nowUs = Math.floor(nowMs * 1_000);
-  const clock = [Math.floor(nowUs / 1_000_000), nowUs % 1_000_000];
-  return resultFrom(await redis.eval(SCRIPT_BY_GIVEN_CLOCK, ...scriptArguments(request), ...clock));
+  return [Math.floor(nowUs / 1_000_000), nowUs % 1_000_000];
 }
