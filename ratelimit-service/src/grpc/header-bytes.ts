@@ -1,35 +1,54 @@
-import type { HeaderValue } from '@tollgate/protos/envoy/config/core/v3/base';
-
 /** The bytes of `response_headers_to_add` of a RateLimitResponse, field 3: a HeaderValue of key (1) and value (2) each. */
 const FIELD = 0x1a;
 const KEY = 0x0a;
 const VALUE = 0x12;
+const ZERO = 0x30;
+
+/** A header's name, a word of the code, with its bytes made once. */
+export interface HeaderName {
+  readonly text: string;
+  /** Field 1 of a HeaderValue. */
+  readonly bytes: Uint8Array;
+}
+
+/** A value that is a number is a whole one of at least 0. */
+export type Header = readonly [HeaderName, string | number];
+
+export function headerName(text: string): HeaderName {
+  const name = Buffer.from(text);
+  const bytes = Buffer.alloc(sizeOfMessage(name.length));
+  bytes[0] = KEY;
+  bytes.set(name, writeVarint(bytes, 1, name.length));
+  return { text, bytes };
+}
 
 /**
- * Encodes the headers of an answer. They are most of what an answer says, on every request: written by hand, with the names
- * made once, they cost a third of what the generated code takes.
+ * Encodes the headers of an answer. They are most of what an answer says, on every request, and mostly numbers: written by
+ * hand they cost a fifth of what the generated code takes.
  */
-export function headerBytes(headers: readonly HeaderValue[]): Buffer {
+export function headerBytes(headers: readonly Header[]): Buffer {
   let total = 0;
-  for (const { key, value } of headers) total += sizeOfMessage(contentBytes(key, value));
+  for (const header of headers) total += sizeOfMessage(contentBytes(header));
   const out = Buffer.allocUnsafe(total);
   let at = 0;
-  for (const { key, value } of headers) {
-    const name = nameBytes(key);
-    const valueBytes = Buffer.byteLength(value);
+  for (const header of headers) {
+    const [{ bytes }, value] = header;
     out[at++] = FIELD;
-    at = writeVarint(out, at, contentBytes(key, value));
-    out.set(name, at);
-    at += name.length;
+    at = writeVarint(out, at, contentBytes(header));
+    out.set(bytes, at);
+    at += bytes.length;
     out[at++] = VALUE;
+    const valueBytes = sizeOf(value);
     at = writeVarint(out, at, valueBytes);
-    at += out.write(value, at);
+    if (typeof value === 'number') writeDigits(out, at, valueBytes, value);
+    else out.write(value, at);
+    at += valueBytes;
   }
   return out;
 }
 
-function contentBytes(key: string, value: string): number {
-  return nameBytes(key).length + sizeOfMessage(Buffer.byteLength(value));
+function contentBytes([{ bytes }, value]: Header): number {
+  return bytes.length + sizeOfMessage(sizeOf(value));
 }
 
 /** With its tag and its length. */
@@ -37,20 +56,20 @@ function sizeOfMessage(bytes: number): number {
   return 1 + sizeOfVarint(bytes) + bytes;
 }
 
-/** Names are words of the code: there are few of them. */
-const names = new Map<string, Buffer>();
+function sizeOf(value: string | number): number {
+  if (typeof value === 'string') return Buffer.byteLength(value);
+  let digits = 1;
+  for (let next = 10; value >= next; next *= 10) digits++;
+  return digits;
+}
 
-/** Field 1 of a HeaderValue. */
-function nameBytes(key: string): Buffer {
-  let bytes = names.get(key);
-  if (bytes === undefined) {
-    const name = Buffer.from(key);
-    bytes = Buffer.alloc(sizeOfMessage(name.length));
-    bytes[0] = KEY;
-    bytes.set(name, writeVarint(bytes, 1, name.length));
-    names.set(key, bytes);
+function writeDigits(out: Buffer, at: number, digits: number, value: number): void {
+  let rest = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const tens = Math.floor(rest / 10);
+    out[i] = ZERO + (rest - tens * 10);
+    rest = tens;
   }
-  return bytes;
 }
 
 function sizeOfVarint(value: number): number {

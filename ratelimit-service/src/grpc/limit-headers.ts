@@ -1,31 +1,35 @@
 import { monthPeriod } from '@tollgate/domain/period';
-import type { Window } from '@tollgate/limit-store/applied-limits';
 import type { WindowState } from '@tollgate/limit-store/decide';
-import type { HeaderValue } from '@tollgate/protos/envoy/config/core/v3/base';
+import { type Header, headerName } from './header-bytes.js';
 
 /** In which words callers are told how much is left: ours, those of the IETF's draft (RateLimit header fields), or both. */
 export type HeaderForm = 'x-ratelimit' | 'ietf' | 'both';
 
-const ENDING: Record<Window, string> = { minute: 'Minute', day: 'Day', month: 'Month' };
+const OWN = { minute: ownNames('Minute'), day: ownNames('Day'), month: ownNames('Month') };
+const POLICY = headerName('RateLimit-Policy');
+const LEFT = headerName('RateLimit');
 const MINUTE_SECONDS = 60;
 const DAY_SECONDS = 86_400;
 
 /** What every answer says of these windows. */
-export function limitHeaders(form: HeaderForm, windows: readonly WindowState[], now: Date): HeaderValue[] {
-  return [...(form === 'ietf' ? [] : windows.flatMap(ownHeaders)), ...(form === 'x-ratelimit' ? [] : ietfHeaders(windows, now))];
+export function limitHeaders(form: HeaderForm, windows: readonly WindowState[], now: Date): Header[] {
+  const headers: Header[] = [];
+  if (form !== 'ietf')
+    for (const { window, limit, remaining, resetAt } of windows) {
+      const names = OWN[window];
+      headers.push([names.limit, limit], [names.remaining, remaining], [names.reset, resetAt]);
+    }
+  if (form !== 'x-ratelimit') headers.push(...ietfHeaders(windows, now));
+  return headers;
 }
 
-function ownHeaders({ window, limit, remaining, resetAt }: WindowState): HeaderValue[] {
-  const ending = ENDING[window];
-  return [
-    { key: `X-RateLimit-Limit-${ending}`, value: String(limit) },
-    { key: `X-RateLimit-Remaining-${ending}`, value: String(remaining) },
-    { key: `X-RateLimit-Reset-${ending}`, value: String(resetAt) },
-  ];
+function ownNames(ending: string) {
+  const name = (what: string) => headerName(`X-RateLimit-${what}-${ending}`);
+  return { limit: name('Limit'), remaining: name('Remaining'), reset: name('Reset') };
 }
 
 /** Lists of structured fields (RFC 9651): a policy is a quota `q` a window of `w` seconds; of it `r` are left for `t` seconds. */
-function ietfHeaders(windows: readonly WindowState[], now: Date): HeaderValue[] {
+function ietfHeaders(windows: readonly WindowState[], now: Date): Header[] {
   if (windows.length === 0) return [];
   const nowSeconds = Math.floor(now.getTime() / 1000);
   const policies = windows.map((state) => `"${state.window}";q=${state.limit};w=${lengthSeconds(state)}`);
@@ -33,8 +37,8 @@ function ietfHeaders(windows: readonly WindowState[], now: Date): HeaderValue[] 
     ({ window, remaining, resetAt }) => `"${window}";r=${remaining};t=${Math.max(0, resetAt - nowSeconds)}`,
   );
   return [
-    { key: 'RateLimit-Policy', value: policies.join(', ') },
-    { key: 'RateLimit', value: left.join(', ') },
+    [POLICY, policies.join(', ')],
+    [LEFT, left.join(', ')],
   ];
 }
 

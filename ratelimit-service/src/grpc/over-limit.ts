@@ -1,7 +1,12 @@
-import type { HeaderValue } from '@tollgate/protos/envoy/config/core/v3/base';
+import { type Header, headerName } from './header-bytes.js';
 
 /** A larger number does not fit a field of the protocol. */
 export const MAX_UINT32 = 0xffffffff;
+
+const JSON_BODY: Header = [headerName('content-type'), 'application/json'];
+const RETRY_AFTER = headerName('Retry-After');
+/** Not the store decided, but what stands in for it. */
+export const DEGRADED: Header = [headerName('X-RateLimit-Degraded'), 'true'];
 
 /** The limit that denied a call, whatever kind it is of. */
 interface OverLimit {
@@ -13,11 +18,9 @@ interface OverLimit {
 }
 
 /** Headers of a 429. */
-export function limitedHeaders({ retryAfter }: OverLimit): HeaderValue[] {
+export function limitedHeaders({ retryAfter }: OverLimit): Header[] {
   // Envoy replaces the body of an answer that names no content type.
-  const headers = [{ key: 'content-type', value: 'application/json' }];
-  if (retryAfter !== undefined) headers.push({ key: 'Retry-After', value: String(retryAfter) });
-  return headers;
+  return retryAfter === undefined ? [JSON_BODY] : [JSON_BODY, [RETRY_AFTER, retryAfter]];
 }
 
 /** `details` of its body; `named` says which limit it is. */

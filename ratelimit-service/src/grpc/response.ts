@@ -1,19 +1,20 @@
 import { errorBody } from '@tollgate/domain/error-code';
 import type { Window } from '@tollgate/limit-store/applied-limits';
 import { type Decision, LIMIT_ERROR, type Trip, type WindowState } from '@tollgate/limit-store/decide';
-import type { HeaderValue } from '@tollgate/protos/envoy/config/core/v3/base';
 import {
   RateLimitResponse_Code as Code,
   RateLimitResponse,
   RateLimitResponse_RateLimit_Unit as Unit,
 } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
-import { headerBytes } from './header-bytes.js';
+import { headerBytes, headerName } from './header-bytes.js';
 import { type HeaderForm, limitHeaders } from './limit-headers.js';
-import { limitedDetails, limitedHeaders, MAX_UINT32 } from './over-limit.js';
+import { DEGRADED, limitedDetails, limitedHeaders, MAX_UINT32 } from './over-limit.js';
 
 type LimitDecision = Exclude<Decision, { kind: 'unlimited' }>;
 
 const UNIT: Record<Window, Unit> = { minute: Unit.MINUTE, day: Unit.DAY, month: Unit.MONTH };
+
+const SHADOW = headerName('X-RateLimit-Shadow');
 
 const EMPTY: RateLimitResponse = {
   overallCode: Code.UNKNOWN,
@@ -50,7 +51,9 @@ export function limitResponse(
 ): Uint8Array {
   const code = decision.kind === 'limited' ? Code.OVER_LIMIT : Code.OK;
   const message: RateLimitResponse = { ...EMPTY, overallCode: code, statuses: [statusOf(code, decision.windows, now)] };
-  const headers = [...limitHeaders(form, decision.windows, now), ...marksOf(decision)];
+  const headers = limitHeaders(form, decision.windows, now);
+  if (decision.isDegraded) headers.push(DEGRADED);
+  if (decision.kind === 'shadow') headers.push([SHADOW, decision.trip.window]);
   if (decision.kind === 'limited') {
     const { trip } = decision;
     headers.push(...limitedHeaders(trip));
@@ -82,13 +85,6 @@ function statusOf(code: Code, windows: readonly WindowState[], now: Date): RateL
     limitRemaining: Math.min(tightest.remaining, MAX_UINT32),
     durationUntilReset: { seconds: Math.max(0, tightest.resetAt - Math.floor(now.getTime() / 1000)), nanos: 0 },
   };
-}
-
-function marksOf(decision: LimitDecision): HeaderValue[] {
-  const headers: HeaderValue[] = [];
-  if (decision.isDegraded) headers.push({ key: 'X-RateLimit-Degraded', value: 'true' });
-  if (decision.kind === 'shadow') headers.push({ key: 'X-RateLimit-Shadow', value: decision.trip.window });
-  return headers;
 }
 
 function detailsOf(trip: Trip): Record<string, unknown> {

@@ -6,7 +6,8 @@ import {
   RateLimitResponse,
   RateLimitResponse_RateLimit_Unit as UnitNumber,
 } from '@tollgate/protos/envoy/service/ratelimit/v3/rls';
-import { limitedDetails, limitedHeaders, MAX_UINT32 } from './over-limit.js';
+import { headerBytes } from './header-bytes.js';
+import { DEGRADED, limitedDetails, limitedHeaders, MAX_UINT32 } from './over-limit.js';
 
 type WireStatus = RateLimitResponse['statuses'][number];
 
@@ -30,15 +31,16 @@ export function ruleResponse(decision: RulesDecision, requestId: string | null, 
   const message: RateLimitResponse = {
     overallCode: kind === 'limited' ? Code.OVER_LIMIT : Code.OK,
     statuses: statuses.map(wireStatus),
-    responseHeadersToAdd: trip === undefined ? [] : limitedHeaders(trip),
+    responseHeadersToAdd: [], // encoded apart
     requestHeadersToAdd: [],
     rawBody: Buffer.alloc(0),
     dynamicMetadata: { decision: kind },
   };
-  if (isDegraded) message.responseHeadersToAdd.push({ key: 'X-RateLimit-Degraded', value: 'true' });
+  const headers = trip === undefined ? [] : limitedHeaders(trip);
+  if (isDegraded) headers.push(DEGRADED);
   if (trip !== undefined)
     message.rawBody = Buffer.from(JSON.stringify(rateLimitedBody(trip.limit.unit, requestId, now, detailsOf(trip))));
-  return RateLimitResponse.encode(message).finish();
+  return Buffer.concat([RateLimitResponse.encode(message).finish(), headerBytes(headers)]);
 }
 
 function wireStatus(status: DescriptorStatus): WireStatus {
