@@ -30,7 +30,7 @@ export interface FakeServices {
   entries: HTTPAccessLogEntry[];
   /** How the next requests are decided; undefined makes the call fail with UNAVAILABLE. */
   decide: {
-    check: ((request: CheckRequest) => CheckResponse | Promise<CheckResponse>) | undefined;
+    check: ((request: CheckRequest) => CheckResponse | undefined | Promise<CheckResponse | undefined>) | undefined;
     limit: () => RateLimitResponse;
   };
   close(): Promise<void>;
@@ -53,9 +53,10 @@ export async function startFakeServices(): Promise<FakeServices> {
       call: ((call, done) => {
         const request = CheckRequest.decode(call.request);
         fakes.checks.push({ request, requestId: call.metadata.get('x-request-id')[0]?.toString() });
-        if (fakes.decide.check === undefined) return done({ code: status.UNAVAILABLE });
-        void Promise.resolve(fakes.decide.check(request)).then((decided) =>
-          done(null, Buffer.from(CheckResponse.encode(decided).finish())),
+        void Promise.resolve(fakes.decide.check?.(request)).then((decided) =>
+          decided === undefined
+            ? done({ code: status.UNAVAILABLE })
+            : done(null, Buffer.from(CheckResponse.encode(decided).finish())),
         );
       }) satisfies handleUnaryCall<Buffer, Buffer>,
     }),

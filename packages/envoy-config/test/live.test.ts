@@ -82,6 +82,32 @@ test('authz that fails is a 503, and what authz itself says about it reaches the
   expect(JSON.parse(answer.body)).toMatchObject({ error: { message: 'of authz itself' } });
 });
 
+test('a check whose first try comes to nothing is made once more, and no more than that', async () => {
+  const check = defaults.check as NonNullable<typeof defaults.check>;
+  const tries = async (first: typeof defaults.check, from = gateway): Promise<[number, number]> => {
+    let count = 0;
+    services.decide.check = (request) => (count++ === 0 ? first?.(request) : check(request));
+    return [(await from.ask('/v1/x', { headers: WITH_KEY })).status, count];
+  };
+  expect(await tries(check)).toEqual([200, 1]);
+  expect(await tries(() => undefined)).toEqual([200, 2]);
+  expect(await tries(() => new Promise(() => {}))).toEqual([200, 2]); // it has 0.25 s
+  const before = services.checks.length;
+  services.decide.check = () => undefined;
+  expect((await gateway.ask('/v1/x', { headers: WITH_KEY })).status).toBe(503);
+  expect(services.checks.length - before).toBe(2);
+
+  const once = await startGateway({ upstreamUrl: upstream.url, authz: [services.authz] }, (yaml) =>
+    yaml.replace('num_retries: 1', 'num_retries: 0'),
+  );
+  try {
+    await servicesAreHealthy(once, ['authz']);
+    expect(await tries(() => undefined, once)).toEqual([503, 1]);
+  } finally {
+    await once.close();
+  }
+});
+
 test('what authz has no room for is refused at once with 503, and the next request passes', async () => {
   const check = defaults.check as NonNullable<typeof defaults.check>;
   let release = (): void => {};
