@@ -16,6 +16,7 @@ const NAMES = 'P50 | P95 | P99 | P99.9';
 export function latencyReport(
   runs: readonly Latencies[],
   services: readonly ServiceLatency[],
+  degraded: number,
   about: readonly (readonly [string, string])[],
 ): string {
   const rates = [...new Set(runs.map(({ perSecond }) => perSecond))];
@@ -36,6 +37,7 @@ export function latencyReport(
       ...services.map(({ name, calls, errors, latenciesMs }) => cells(name, calls, errors, ...at(latenciesMs))),
     ].join('\n'),
     [
+      `- Of ratelimit's answers the local share decided ${degraded}, with their warm-up: Redis was too late for them.`,
       `- The load generator itself sent no request more than ${latest.toFixed(1)} ms late.`,
       ...(disturbed > 0 ? [`- **The machine was not calm**: ${disturbed} of ${runs.length} runs were disturbed.`] : []),
     ].join('\n'),

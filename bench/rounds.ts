@@ -1,5 +1,6 @@
 /** One round of load on one of the two gateways, and what it cost each process. */
 import { until } from '@tollgate/testing/until';
+import { counterIn } from './counter.js';
 import { watchMachine } from './disturbance.js';
 import { type LoadResult, runLoad } from './load.js';
 import { familyNanosOf } from './machine.js';
@@ -102,14 +103,9 @@ async function countsOf(world: World, adminUrl: string): Promise<Counts> {
     stored: await storedUsage(world),
     unlimited: Number(/^tollgate_usage_events_total\{.*stage="unlimited".*\} (\d+)$/m.exec(collected)?.[1]),
     taken:
-      takes(limited, 'tollgate_ratelimit_store_duration_seconds_count') -
-      takes(limited, 'tollgate_ratelimit_degraded_takes_total'),
+      counterIn(limited, 'tollgate_ratelimit_store_duration_seconds_count') -
+      counterIn(limited, 'tollgate_ratelimit_degraded_takes_total'),
   };
-}
-
-/** A counter of ratelimit. */
-function takes(metrics: string, name: string): number {
-  return Number(new RegExp(`^${name}(?:\\{\\})? (\\d+)$`, 'm').exec(metrics)?.[1]);
 }
 
 /** From the hourly sums, which the writer feeds with the rows that it really inserted: to ask costs next to nothing. */

@@ -27,6 +27,8 @@ export interface WorldOptions {
   transport: 'unix' | 'tcp';
   /** Who answers behind both: a small server on node:http, or an Envoy that costs next to nothing. */
   upstream: 'node' | 'envoy';
+  /** How long ratelimit waits for Redis; STORE_TIMEOUT where nothing is said. */
+  storeTimeout?: string;
   /** Where the services leave a CPU profile at their end. */
   profileFolder: string | undefined;
 }
@@ -106,7 +108,7 @@ export async function startBase(options: Omit<WorldOptions, 'transport' | 'profi
     settings: {
       DATABASE_URL: postgres.url,
       REDIS_URL: redis.url,
-      RATELIMIT_STORE_TIMEOUT: STORE_TIMEOUT,
+      RATELIMIT_STORE_TIMEOUT: options.storeTimeout ?? STORE_TIMEOUT,
       DATA_DIR: join(folder, 'data'),
     },
     startEnvoy: startOneEnvoy,
