@@ -32,9 +32,9 @@ export function latencyReport(
     ].join('\n'),
     'authz and ratelimit asked directly at 1,000 calls a second, and beside them a service that does nothing, from when each call was due:',
     [
-      `| service | calls | errors | ${NAMES} |`,
-      '|---|---:|---:|---:|---:|---:|---:|',
-      ...services.map(({ name, calls, errors, latenciesMs }) => cells(name, calls, errors, ...at(latenciesMs))),
+      `| service | calls | errors | ${NAMES} | the load generator's own delay, at most |`,
+      '|---|---:|---:|---:|---:|---:|---:|---:|',
+      ...services.map((each) => cells(each.name, each.calls, each.errors, ...at(each.latenciesMs), shown(each.latestMs))),
     ].join('\n'),
     [
       `- Of ratelimit's answers the local share decided ${degraded}, with their warm-up: Redis was too late for them.`,

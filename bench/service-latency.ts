@@ -11,6 +11,8 @@ export interface ServiceLatency {
   errors: number;
   /** From when each was due, sorted. */
   latenciesMs: number[];
+  /** The longest that the load generator itself sent one late. */
+  latestMs: number;
 }
 
 const CHECK_PATH = '/envoy.service.auth.v3.Authorization/Check';
@@ -44,13 +46,14 @@ interface Asking {
 }
 
 function asking(name: string, client: Pick<UnaryClient, 'ask'>): Asking {
-  return { client, latency: { name, calls: 0, errors: 0, latenciesMs: [] } };
+  return { client, latency: { name, calls: 0, errors: 0, latenciesMs: [], latestMs: 0 } };
 }
 
 async function askOnce({ client, latency }: Asking, perSecond: number, seconds: number): Promise<void> {
-  const { calls, errors } = await client.ask(perSecond, seconds, (_, tookMs) => latency.latenciesMs.push(tookMs));
+  const { calls, errors, latestMs } = await client.ask(perSecond, seconds, (_, tookMs) => latency.latenciesMs.push(tookMs));
   latency.calls += calls;
   latency.errors += errors;
+  latency.latestMs = Math.max(latency.latestMs, latestMs);
 }
 
 /** One service by itself, asked for each caller in turn. */

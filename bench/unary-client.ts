@@ -9,8 +9,15 @@ const DEADLINE_MS = 1_000;
 
 export interface UnaryClient {
   /** Calls so many times; `onAnswer` gets each answer's message, the time it took, and the time since the beginning. */
-  ask(perSecond: number, seconds: number, onAnswer: OnAnswer): Promise<{ calls: number; errors: number }>;
+  ask(perSecond: number, seconds: number, onAnswer: OnAnswer): Promise<AskedCalls>;
   close(): void;
+}
+
+export interface AskedCalls {
+  calls: number;
+  errors: number;
+  /** The longest that this program itself sent a call late. */
+  latestMs: number;
 }
 
 type OnAnswer = (answer: Buffer, tookMs: number, sinceMs: number) => void;
@@ -37,7 +44,7 @@ export function createUnaryClient(address: string, path: string, messages: reado
     async ask(perSecond, seconds, onAnswer) {
       const startMs = performance.now();
       const underWay: Promise<void>[] = [];
-      let errors = 0;
+      let [errors, latestMs] = [0, 0];
       const send = (dueMs: number): void => {
         const told = (answer: Buffer): void => {
           const nowMs = performance.now();
@@ -48,12 +55,16 @@ export function createUnaryClient(address: string, path: string, messages: reado
       const calls = perSecond * seconds;
       for (let next = 0; next < calls; ) {
         const dueUntil = Math.min(calls, Math.floor(((performance.now() - startMs) / 1000) * perSecond));
-        for (; next < dueUntil; next++) send(startMs + ((next + 1) * 1000) / perSecond);
+        for (; next < dueUntil; next++) {
+          const dueMs = startMs + ((next + 1) * 1000) / perSecond;
+          latestMs = Math.max(latestMs, performance.now() - dueMs);
+          send(dueMs);
+        }
         // A timer would come up to two milliseconds late, and with it every call.
         await new Promise((resolve) => setImmediate(resolve));
       }
       await Promise.all(underWay);
-      return { calls, errors };
+      return { calls, errors, latestMs };
     },
     close: () => session.destroy(),
   };
