@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 
 /** Some organizations for each number of limits, each with a key. */
-export type Organizations = Record<'day' | 'month' | 'key', readonly { id: string; keyId: string }[]>;
+export type Organizations = Record<'day' | 'month' | 'key', readonly { organizationId: string; keyId: string }[]>;
 
 /** What is asked of which limiter; the name is that of a cluster too, so that Envoy counts the answers apart. */
 export interface Question {
@@ -17,7 +17,8 @@ type Entries = Readonly<Record<string, string>>;
 
 export function asked(organizations: Organizations, oursPort: number, theirsPort: number | undefined): Question[] {
   const clients = organizations.day.map((_, i) => ({ client: `bench-${i}` }));
-  const ofOrganizations = (each: Organizations['day']) => each.map(({ id, keyId }) => ({ organization_id: id, key_id: keyId }));
+  const ofOrganizations = (each: Organizations['day']) =>
+    each.map(({ organizationId, keyId }) => ({ organization_id: organizationId, key_id: keyId }));
   const ours = (name: string, describe: string, domain: string, callers: Question['callers']): Question => ({
     ...{ name, describe, domain, callers },
     limiterPort: oursPort,

@@ -7,10 +7,8 @@ import { join } from 'node:path';
 import { findEnvoy } from '@tollgate/embedded/envoy-binary';
 import { startEnvoy } from '@tollgate/embedded/envoy-process';
 import { freePort } from '@tollgate/embedded/free-port';
-import { createApiKey } from '@tollgate/postgres/api-keys';
 import type { Database } from '@tollgate/postgres/database';
 import { setLimits } from '@tollgate/postgres/limits';
-import { createOrganization } from '@tollgate/postgres/organizations';
 import { setPlan } from '@tollgate/postgres/plans';
 import { cacheFolder } from '@tollgate/testing/run-environment';
 import { until } from '@tollgate/testing/until';
@@ -19,7 +17,7 @@ import { upstreamConfig } from './envoy-alone.js';
 import type { Closers } from './run-folder.js';
 import { startProgram } from './start-program.js';
 import { startBenchPostgres, startBenchRedis } from './stores.js';
-import { CALLERS, STORE_TIMEOUT, startService } from './world.js';
+import { makeCallers, STORE_TIMEOUT, startService } from './world.js';
 
 export interface DecisionsWorld {
   questions: readonly (Question & { url: string; limiterPid: number })[];
@@ -128,19 +126,10 @@ async function startPeer(folder: string, peer: string, redisPort: number, closer
 /** Organizations for each number of limits: minute and day; a month too; and a key's own minute. */
 async function makeOrganizations(db: Database): Promise<Organizations> {
   await setPlan(db, 'bench', { perMinute: PER_MINUTE, burst: PER_MINUTE, perDay: 100_000_000_000 }, ACTOR);
-  const make = async (name: string, limits: object, ofKey: object) => {
-    const made: { id: string; keyId: string }[] = [];
-    for (let i = 0; i < CALLERS; i++) {
-      const { id } = await createOrganization(db, { name: `${name} ${i}`, plan: 'bench', billingAnchorDay: 1 }, ACTOR);
-      const key = { organizationId: id, name: 'bench', environment: 'live', scopes: [], createdBy: ACTOR } as const;
-      const keyId = (await createApiKey(db, key, ACTOR)).key.id;
-      await setLimits(db, { organizationId: id }, limits, ACTOR);
-      await setLimits(db, { organizationId: id, keyId }, ofKey, ACTOR);
-      made.push({ id, keyId });
-    }
-    return made;
-  };
-  const month = { perMonth: 1_000_000_000_000 };
-  const minute = { perMinute: PER_MINUTE, burst: PER_MINUTE };
-  return { day: await make('Day', {}, {}), month: await make('Month', month, {}), key: await make('Key', month, minute) };
+  const [day, month, key] = [await makeCallers(db, 'Day'), await makeCallers(db, 'Month'), await makeCallers(db, 'Key')];
+  for (const { organizationId } of [...month, ...key])
+    await setLimits(db, { organizationId }, { perMonth: 1_000_000_000_000 }, ACTOR);
+  for (const { organizationId, keyId } of key)
+    await setLimits(db, { organizationId, keyId }, { perMinute: PER_MINUTE, burst: PER_MINUTE }, ACTOR);
+  return { day, month, key };
 }

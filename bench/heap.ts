@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type HeapRound, heapReport } from './heap-report.js';
 import { cpuNanosOf } from './machine.js';
+import { metricIn } from './metric.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
 import { type Closers, inRunFolder } from './run-folder.js';
@@ -95,11 +96,9 @@ async function measure(subjects: readonly Subject[]): Promise<HeapRound[]> {
 
 async function processFigures({ adminAddress }: StartedService) {
   const page = await (await fetch(`http://${adminAddress}/metrics`, { signal: AbortSignal.timeout(5_000) })).text();
-  const sum = (name: string): number =>
-    [...page.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'))].reduce((total, [, value]) => total + Number(value), 0);
   return {
-    seconds: sum('nodejs_gc_duration_seconds_sum'),
-    count: sum('nodejs_gc_duration_seconds_count'),
-    residentBytes: sum('process_resident_memory_bytes'),
+    seconds: metricIn(page, 'nodejs_gc_duration_seconds_sum'),
+    count: metricIn(page, 'nodejs_gc_duration_seconds_count'),
+    residentBytes: metricIn(page, 'process_resident_memory_bytes'),
   };
 }

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startBareService } from './bare-service.js';
-import { counterIn } from './counter.js';
 import { watchMachine } from './disturbance.js';
 import { atFixedRate, type Timing } from './fixed-rate.js';
 import { type Latencies, latencyReport } from './latency-report.js';
+import { metricIn } from './metric.js';
 import { loadAverage, provenance } from './provenance.js';
 import { writeSection } from './results-page.js';
 import { inRunFolder } from './run-folder.js';
@@ -57,7 +57,7 @@ process.exit();
 /** Which the local share decided, as Redis did not in time. */
 async function degradedTakes({ metricsUrls }: World): Promise<number> {
   const page = await fetch(metricsUrls.ratelimit, { signal: AbortSignal.timeout(5_000) });
-  return counterIn(await page.text(), 'tollgate_ratelimit_degraded_takes_total');
+  return metricIn(await page.text(), 'tollgate_ratelimit_degraded_takes_total');
 }
 
 async function measure(running: World): Promise<Latencies[]> {

@@ -1,9 +1,9 @@
 /** One round of load on one of the two gateways, and what it cost each process. */
 import { until } from '@tollgate/testing/until';
-import { counterIn } from './counter.js';
 import { watchMachine } from './disturbance.js';
 import { type LoadResult, runLoad } from './load.js';
 import { familyNanosOf } from './machine.js';
+import { metricIn } from './metric.js';
 import type { Part, World } from './world.js';
 
 /** Envoy alone as fast as it can, and at the gateway's own rate: with less to do at once, a request costs it more. */
@@ -103,8 +103,8 @@ async function countsOf(world: World, adminUrl: string): Promise<Counts> {
     stored: await storedUsage(world),
     unlimited: Number(/^tollgate_usage_events_total\{.*stage="unlimited".*\} (\d+)$/m.exec(collected)?.[1]),
     taken:
-      counterIn(limited, 'tollgate_ratelimit_store_duration_seconds_count') -
-      counterIn(limited, 'tollgate_ratelimit_degraded_takes_total'),
+      metricIn(limited, 'tollgate_ratelimit_store_duration_seconds_count') -
+      metricIn(limited, 'tollgate_ratelimit_degraded_takes_total'),
   };
 }
 

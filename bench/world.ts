@@ -58,6 +58,7 @@ const READY_DEADLINE_MS = 30_000;
 /** An organization, and the headers of its requests with its key. */
 export interface Caller {
   organizationId: string;
+  keyId: string;
   headers: Readonly<Record<string, string>>;
 }
 
@@ -98,8 +99,9 @@ export async function startBase(options: Omit<WorldOptions, 'transport' | 'profi
     options.upstream === 'envoy'
       ? await startOneEnvoy('upstream', upstreamConfig(upstreamPort))
       : await startProgram(folder, closers, 'upstream', process.execPath, [nodeUpstream, String(upstreamPort)], {}, /listening/);
+  await setPlan(postgres.db, 'bench', LIMITS, ACTOR);
   return {
-    callers: await makeCallers(postgres.db),
+    callers: await makeCallers(postgres.db, 'Bench'),
     postgres,
     redis,
     db: postgres.db,
@@ -161,16 +163,15 @@ export async function startWorld(options: WorldOptions, closers: Closers): Promi
   };
 }
 
-/** Organizations that are never limited, and the headers of their requests: those of a common client. */
-async function makeCallers(db: Database): Promise<Caller[]> {
-  await setPlan(db, 'bench', LIMITS, ACTOR);
+/** Organizations of the plan `bench`, as many as take turns, and the headers of their requests: those of a common client. */
+export async function makeCallers(db: Database, name: string): Promise<Caller[]> {
   const callers: Caller[] = [];
   for (let i = 0; i < CALLERS; i++) {
-    const { id } = await createOrganization(db, { name: `Bench ${i}`, plan: 'bench', billingAnchorDay: 1 }, ACTOR);
+    const { id } = await createOrganization(db, { name: `${name} ${i}`, plan: 'bench', billingAnchorDay: 1 }, ACTOR);
     const key = { organizationId: id, name: 'bench', environment: 'live', scopes: [], createdBy: ACTOR } as const;
-    const { secret } = await createApiKey(db, key, ACTOR);
-    const headers = { 'User-Agent': 'bench/1.0', Accept: 'application/json', 'X-API-Key': secret };
-    callers.push({ organizationId: id, headers });
+    const created = await createApiKey(db, key, ACTOR);
+    const headers = { 'User-Agent': 'bench/1.0', Accept: 'application/json', 'X-API-Key': created.secret };
+    callers.push({ organizationId: id, keyId: created.key.id, headers });
   }
   return callers;
 }
