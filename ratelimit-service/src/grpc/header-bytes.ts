@@ -4,12 +4,8 @@ const KEY = 0x0a;
 const VALUE = 0x12;
 const ZERO = 0x30;
 
-/** A header's name, a word of the code, with its bytes made once. */
-export interface HeaderName {
-  readonly text: string;
-  /** Field 1 of a HeaderValue. */
-  readonly bytes: Uint8Array;
-}
+/** Field 1 of a HeaderValue, made once for each name, which are words of the code. */
+export type HeaderName = Uint8Array;
 
 /** A value that is a number is a whole one of at least 0. */
 export type Header = readonly [HeaderName, string | number];
@@ -19,36 +15,31 @@ export function headerName(text: string): HeaderName {
   const bytes = Buffer.alloc(sizeOfMessage(name.length));
   bytes[0] = KEY;
   bytes.set(name, writeVarint(bytes, 1, name.length));
-  return { text, bytes };
+  return bytes;
 }
 
 /**
  * Encodes the headers of an answer. They are most of what an answer says, on every request, and mostly numbers: written by
- * hand they cost a fifth of what the generated code takes.
+ * hand they cost a quarter of what the generated code takes.
  */
 export function headerBytes(headers: readonly Header[]): Buffer {
   let total = 0;
-  for (const header of headers) total += sizeOfMessage(contentBytes(header));
+  for (const [name, value] of headers) total += sizeOfMessage(name.length + sizeOfMessage(sizeOf(value)));
   const out = Buffer.allocUnsafe(total);
   let at = 0;
-  for (const header of headers) {
-    const [{ bytes }, value] = header;
-    out[at++] = FIELD;
-    at = writeVarint(out, at, contentBytes(header));
-    out.set(bytes, at);
-    at += bytes.length;
-    out[at++] = VALUE;
+  for (const [name, value] of headers) {
     const valueBytes = sizeOf(value);
+    out[at++] = FIELD;
+    at = writeVarint(out, at, name.length + sizeOfMessage(valueBytes));
+    out.set(name, at);
+    at += name.length;
+    out[at++] = VALUE;
     at = writeVarint(out, at, valueBytes);
     if (typeof value === 'number') writeDigits(out, at, valueBytes, value);
     else out.write(value, at);
     at += valueBytes;
   }
   return out;
-}
-
-function contentBytes([{ bytes }, value]: Header): number {
-  return bytes.length + sizeOfMessage(sizeOf(value));
 }
 
 /** With its tag and its length. */
