@@ -30,7 +30,7 @@ export interface FakeServices {
   entries: HTTPAccessLogEntry[];
   /** How the next requests are decided; undefined makes the call fail with UNAVAILABLE. */
   decide: {
-    check: ((request: CheckRequest) => CheckResponse | undefined | Promise<CheckResponse | undefined>) | undefined;
+    check: (request: CheckRequest) => CheckResponse | undefined | Promise<CheckResponse | undefined>;
     limit: () => RateLimitResponse;
   };
   close(): Promise<void>;
@@ -53,7 +53,7 @@ export async function startFakeServices(): Promise<FakeServices> {
       call: ((call, done) => {
         const request = CheckRequest.decode(call.request);
         fakes.checks.push({ request, requestId: call.metadata.get('x-request-id')[0]?.toString() });
-        void Promise.resolve(fakes.decide.check?.(request)).then((decided) =>
+        void Promise.resolve(fakes.decide.check(request)).then((decided) =>
           decided === undefined
             ? done({ code: status.UNAVAILABLE })
             : done(null, Buffer.from(CheckResponse.encode(decided).finish())),

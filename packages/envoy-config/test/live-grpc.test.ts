@@ -145,7 +145,7 @@ test('too many calls are RESOURCE_EXHAUSTED, which no client repeats at once, an
 
 test.each<[string, () => void, string]>([
   ['authz that cannot decide', () => (services.decide.check = cannotDecide), '/test.Echo/Say'],
-  ['authz that is away', () => (services.decide.check = undefined), '/test.Echo/Say'],
+  ['authz that is away', () => (services.decide.check = () => undefined), '/test.Echo/Say'],
   ['an upstream that is away', () => {}, '/test.Dead/Say'],
 ])('%s is UNAVAILABLE', async (_, arrange, path) => {
   arrange();
