@@ -15,7 +15,8 @@ const MAX_TAKES = 64;
  * the same way under the same word. `takeTogether` answers each of them, in their order.
  */
 export function gatherTakes<Lane>(takeTogether: (lane: Lane, takes: readonly TakeRequest[]) => Promise<readonly TakeResult[]>) {
-  const batches = new Map<string, Batch<Lane>>();
+  // Of this turn alone: a Map that is cleared and filled again points from table to table, so that none dies young.
+  let batches = new Map<string, Batch<Lane>>();
 
   const send = ({ lane, takes, waiting }: Batch<Lane>): void => {
     takeTogether(lane, takes).then(
@@ -24,8 +25,9 @@ export function gatherTakes<Lane>(takeTogether: (lane: Lane, takes: readonly Tak
     );
   };
   const sendAll = (): void => {
-    for (const batch of batches.values()) send(batch);
-    batches.clear();
+    const due = batches;
+    batches = new Map();
+    for (const batch of due.values()) send(batch);
   };
   const batchOf = (lane: Lane, word: string): Batch<Lane> => {
     const found = batches.get(word);

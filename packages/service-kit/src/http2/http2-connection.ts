@@ -18,6 +18,7 @@ import {
 } from './frames.js';
 import { createHeaderBlocks, type HeaderBlock, MAX_HEADER_BYTES, paddingOf } from './header-blocks.js';
 import { Http2Stream, type StreamConnection } from './http2-stream.js';
+import { createOpenStreams } from './open-streams.js';
 import { createOutbox } from './outbox.js';
 import { initialWindowIn } from './peer-settings.js';
 import { createReceiveWindow } from './receive-window.js';
@@ -56,7 +57,7 @@ export class Http2Connection implements StreamConnection {
     this.take(type, flags, stream, bytes, start, end),
   );
   private readonly blocks = createHeaderBlocks();
-  private readonly streams = new Map<number, Http2Stream>();
+  private readonly streams = createOpenStreams<Http2Stream>();
   private readonly waiting = new Set<Http2Stream>();
   private readonly cutShort = rememberCutShort();
   private lastStream = 0;
@@ -111,7 +112,7 @@ export class Http2Connection implements StreamConnection {
   }
 
   ended(stream: Http2Stream): void {
-    this.streams.delete(stream.id);
+    this.streams.delete(stream);
     this.waiting.delete(stream);
     if (!stream.isRemoteEnded) this.cutShort.add(stream.id);
     this.room.giveBack(stream.receivedBytes);
@@ -138,7 +139,7 @@ export class Http2Connection implements StreamConnection {
   private finish(): void {
     if (this.isOver) return;
     this.isOver = true;
-    for (const stream of [...this.streams.values()]) stream.gone();
+    for (const stream of this.streams.all()) stream.gone();
     this.outbox.end();
   }
 
@@ -193,7 +194,7 @@ export class Http2Connection implements StreamConnection {
     this.lastTaken = id;
     this.lastCallMs = performance.now();
     const stream = new Http2Stream(id, head, this, this.streamWindow);
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     stream.isRemoteEnded = isEnd;
     if (isEnd && head.contentLength) stream.reset(ERROR.protocol);
     else this.handler.onHead(stream, isEnd);
@@ -242,7 +243,7 @@ export class Http2Connection implements StreamConnection {
   private changeStreamWindow(window: number): void {
     const more = window - this.streamWindow;
     this.streamWindow = window;
-    for (const stream of this.streams.values()) stream.sendWindow = widened(stream.sendWindow, more);
+    for (const stream of this.streams.all()) stream.sendWindow = widened(stream.sendWindow, more);
     this.pump();
   }
 
@@ -260,10 +261,9 @@ export class Http2Connection implements StreamConnection {
   }
 
   private pump(): void {
-    if (this.waiting.size === 0) return;
-    const waiting = [...this.waiting];
+    const due = [...this.waiting];
     this.waiting.clear();
-    for (const stream of waiting) stream.pump();
+    for (const stream of due) stream.pump();
   }
 
   private onPing(flags: number, payload: Buffer): void {
