@@ -12,7 +12,13 @@ export interface Counts {
   find(key: string): Entry | undefined;
   keep(key: string, entry: Entry, nowMs: number): void;
   drop(key: string): void;
-  all(): IterableIterator<[string, Entry]>;
+  all(): Iterable<[string, Entry]>;
+}
+
+interface Held {
+  entry: Entry;
+  /** A later use has a higher number. */
+  usedAt: number;
 }
 
 const ROOM_AFTER_SWEEP = 0.9;
@@ -20,33 +26,40 @@ const ROOM_AFTER_SWEEP = 0.9;
 /**
  * At most `maxEntries` entries. Where one more does not fit, the idle ones go; then, if that made too little room, those
  * used longest ago, whether they count or not: such a caller finds a full bucket and an unused quota. A tenth of the room
- * is made at once, so that a sweep is rare.
+ * is made at once, so that a sweep is rare. Uses are numbered: a Map whose keys are put last at each use costs more, and
+ * what it gives up stays long in memory (decision 42).
  */
 export function createCounts(maxEntries: number): Counts {
-  const entries = new Map<string, Entry>(); // oldest use first
+  const entries = new Map<string, Held>();
+  let uses = 0;
 
   const sweep = (nowMs: number): void => {
-    for (const [key, entry] of entries) if (entry.idleAtMs <= nowMs) entries.delete(key);
-    const room = Math.floor(maxEntries * ROOM_AFTER_SWEEP);
-    for (const key of entries.keys()) {
-      if (entries.size <= room) break;
-      entries.delete(key);
-    }
+    for (const [key, { entry }] of entries) if (entry.idleAtMs <= nowMs) entries.delete(key);
+    const surplus = entries.size - Math.floor(maxEntries * ROOM_AFTER_SWEEP);
+    if (surplus <= 0) return;
+    const lastUse = Float64Array.from(entries.values(), ({ usedAt }) => usedAt).sort()[surplus - 1] as number;
+    for (const [key, { usedAt }] of entries) if (usedAt <= lastUse) entries.delete(key);
+  };
+  const find = (key: string): Held | undefined => {
+    const held = entries.get(key);
+    if (held !== undefined) held.usedAt = ++uses;
+    return held;
   };
 
   return {
-    find(key) {
-      const entry = entries.get(key);
-      if (entry === undefined) return undefined;
-      entries.delete(key);
-      entries.set(key, entry);
-      return entry;
-    },
+    find: (key) => find(key)?.entry,
     keep(key, entry, nowMs) {
-      if (entries.size >= maxEntries && !entries.has(key)) sweep(nowMs);
-      entries.set(key, entry);
+      const held = find(key);
+      if (held !== undefined) {
+        held.entry = entry;
+        return;
+      }
+      if (entries.size >= maxEntries) sweep(nowMs);
+      entries.set(key, { entry, usedAt: ++uses });
     },
     drop: (key) => void entries.delete(key),
-    all: () => entries.entries(),
+    *all() {
+      for (const [key, { entry }] of entries) yield [key, entry];
+    },
   };
 }
