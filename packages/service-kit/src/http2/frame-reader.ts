@@ -1,5 +1,5 @@
 import { checkShape } from './frame-shape.js';
-import { ConnectionError, ERROR, HEAD_BYTES, MAX_FRAME_BYTES, PREFACE, TYPE } from './frames.js';
+import { broken, ConnectionError, ERROR, HEAD_BYTES, MAX_FRAME_BYTES, PREFACE, TYPE } from './frames.js';
 
 /** `start` to `end` of `bytes` is the payload; it is not copied, and stays as it is. */
 export type OnFrame = (type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number) => void;
@@ -18,12 +18,12 @@ export function createFrameReader(onFrame: OnFrame): (piece: Buffer) => void {
 
   function beginsRightly(bytes: Buffer): boolean {
     const length = Math.min(bytes.length, PREFACE.length);
-    if (bytes.compare(PREFACE, 0, length, 0, length) !== 0) throw new ConnectionError(ERROR.protocol, 'this is no HTTP/2');
+    if (bytes.compare(PREFACE, 0, length, 0, length) !== 0) throw broken('this is no HTTP/2');
     return length === PREFACE.length;
   }
 
   function checkHead(type: number, payloadBytes: number): void {
-    if (isFirst && type !== TYPE.settings) throw new ConnectionError(ERROR.protocol, 'the first frame is none of settings');
+    if (isFirst && type !== TYPE.settings) throw broken('the first frame is none of settings');
     isFirst = false;
     if (payloadBytes > MAX_FRAME_BYTES) throw new ConnectionError(ERROR.frameSize, `a frame of ${payloadBytes} bytes`);
   }

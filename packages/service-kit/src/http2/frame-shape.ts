@@ -1,4 +1,4 @@
-import { ConnectionError, ERROR, FLAG, TYPE } from './frames.js';
+import { broken, ConnectionError, ERROR, FLAG, TYPE } from './frames.js';
 
 interface Shape {
   /** Whether it is of one call, or of the whole connection; either, if not given. */
@@ -28,7 +28,7 @@ export function checkShape(type: number, flags: number, stream: number, payloadB
   if (shape === undefined) return; // What nobody knows is nobody's business (RFC 9113, section 5.5).
   const { isOfCall, bytes, each } = shape;
   if (isOfCall !== undefined && isOfCall !== (stream !== 0)) {
-    throw new ConnectionError(ERROR.protocol, `a frame of type ${type} on stream ${stream}`);
+    throw broken(`a frame of type ${type} on stream ${stream}`);
   }
   const isAck = type === TYPE.settings && (flags & FLAG.ack) !== 0;
   if (

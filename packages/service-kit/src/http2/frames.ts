@@ -55,6 +55,11 @@ export class ConnectionError extends Error {
   }
 }
 
+/** Of a peer that breaks a rule which has no code of its own. */
+export function broken(what: string): ConnectionError {
+  return new ConnectionError(ERROR.protocol, what);
+}
+
 /** Writes the head of a frame at `at`. */
 export function writeHead(out: Buffer, at: number, payloadBytes: number, type: number, flags: number, stream: number): void {
   out.writeUIntBE(payloadBytes, at, 3);

@@ -1,4 +1,4 @@
-import { ConnectionError, ERROR, FLAG } from './frames.js';
+import { broken, ConnectionError, ERROR, FLAG } from './frames.js';
 import type { HeaderField } from './header-field.js';
 import { createHpackDecoder } from './hpack-decoder.js';
 
@@ -40,7 +40,7 @@ export function createHeaderBlocks(): HeaderBlocks {
     begin(flags, stream, bytes, start, end) {
       const from = start + headOf(flags);
       const until = end - paddingOf(flags, bytes, start, end);
-      if (from > until) throw new ConnectionError(ERROR.protocol, 'more padding than there is frame');
+      if (from > until) throw broken('more padding than there is frame');
       const isEnd = (flags & FLAG.endStream) !== 0;
       if ((flags & FLAG.endHeaders) !== 0) return block(stream, isEnd, bytes, from, until);
       unfinished = { stream, isEnd, pieces: [bytes.subarray(from, until)], bytes: until - from };
@@ -48,7 +48,7 @@ export function createHeaderBlocks(): HeaderBlocks {
     },
     goOn(flags, stream, bytes, start, end) {
       if (unfinished === undefined || stream !== unfinished.stream) {
-        throw new ConnectionError(ERROR.protocol, 'headers go on that had not begun');
+        throw broken('headers go on that had not begun');
       }
       unfinished.pieces.push(bytes.subarray(start, end));
       // A frame may be empty: each counts for something, so that they cannot go on for ever.

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { rememberCutShort } from './cut-short.js';
 import { createFrameReader } from './frame-reader.js';
 import {
+  broken,
   ConnectionError,
   DEFAULT_WINDOW_BYTES,
   ERROR,
@@ -261,6 +262,7 @@ export class Http2Connection implements StreamConnection {
   }
 
   private pump(): void {
+    if (this.waiting.size === 0) return;
     const due = [...this.waiting];
     this.waiting.clear();
     for (const stream of due) stream.pump();
@@ -288,10 +290,6 @@ export class Http2Connection implements StreamConnection {
     stream.isRemoteEnded = true;
     stream.gone();
   }
-}
-
-function broken(what: string): ConnectionError {
-  return new ConnectionError(ERROR.protocol, what);
 }
 
 function widened(window: number, more: number): number {

@@ -1,4 +1,4 @@
-import { ConnectionError, ERROR, MAX_FRAME_BYTES, MAX_WINDOW_BYTES, SETTING } from './frames.js';
+import { broken, ConnectionError, ERROR, MAX_FRAME_BYTES, MAX_WINDOW_BYTES, SETTING } from './frames.js';
 
 const SETTING_BYTES = 6;
 const LARGEST_FRAME_BYTES = 2 ** 24 - 1;
@@ -12,9 +12,9 @@ export function initialWindowIn(bytes: Buffer, start: number, end: number): numb
   for (let at = start; at < end; at += SETTING_BYTES) {
     const id = bytes.readUInt16BE(at);
     const value = bytes.readUInt32BE(at + 2);
-    if (id === SETTING.enablePush && value > 1) throw new ConnectionError(ERROR.protocol, 'neither to push nor not to');
+    if (id === SETTING.enablePush && value > 1) throw broken('neither to push nor not to');
     if (id === SETTING.maxFrameSize && (value < MAX_FRAME_BYTES || value > LARGEST_FRAME_BYTES)) {
-      throw new ConnectionError(ERROR.protocol, `frames of ${value} bytes`);
+      throw broken(`frames of ${value} bytes`);
     }
     if (id !== SETTING.initialWindowSize) continue;
     if (value > MAX_WINDOW_BYTES) throw new ConnectionError(ERROR.flowControl, `a window of ${value} bytes`);
