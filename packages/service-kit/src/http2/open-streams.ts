@@ -4,6 +4,7 @@ export interface OpenStreams<Stream extends { readonly id: number }> {
   get(id: number): Stream | undefined;
   /** A number that was not there before. */
   add(stream: Stream): void;
+  /** One that is not open any more changes nothing. */
   delete(stream: Stream): void;
   /** A copy, in no order. */
   all(): Stream[];
@@ -41,10 +42,9 @@ export function createOpenStreams<Stream extends { readonly id: number }>(): Ope
       size++;
     },
     delete(stream) {
-      if (get(stream.id) !== stream) return;
       const slot = slotOf(stream.id);
       if (slots[slot] === stream) slots[slot] = undefined;
-      else aside.delete(stream.id);
+      else if (!aside.delete(stream.id)) return;
       size--;
     },
     all: () => [...aside.values(), ...slots.filter((stream) => stream !== undefined)],

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createOpenStreams } from '../../src/http2/open-streams.js';
 
 test('finds each call that is open and none that is over, however far apart their numbers are', () => {
-  const step = fc.record({ skipped: fc.nat(600), ended: fc.nat(1_000) });
+  const step = fc.record({ skipped: fc.oneof(fc.constant(0), fc.nat(600)), ended: fc.nat(1_000) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 2_000, size: 'max' }), fc.integer({ min: 1, max: 600 }), (steps, most) => {
       const streams = createOpenStreams<{ id: number }>();
@@ -22,7 +22,7 @@ test('finds each call that is open and none that is over, however far apart thei
         open.push(stream);
         expect(streams.size).toBe(open.length);
         expect(streams.get(id + 2)).toBeUndefined();
-        id += 2 + 2 * (skipped % 2 === 0 ? 0 : skipped);
+        id += 2 + 2 * skipped;
       }
       for (const stream of open) expect(streams.get(stream.id)).toBe(stream);
       expect(new Set(streams.all())).toEqual(new Set(open));
