@@ -4,8 +4,6 @@
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { allowedResponse } from '@tollgate/authz-service/grpc/check-response';
 import { createRecordCache, type RecordCache } from '@tollgate/cache/record-cache';
 import { hashApiKey } from '@tollgate/domain/api-key';
@@ -14,6 +12,7 @@ import { findKeysByHash } from '@tollgate/postgres/api-keys';
 import type { Database } from '@tollgate/postgres/database';
 import { importApiKeys } from '@tollgate/postgres/import-api-keys';
 import { createOrganization } from '@tollgate/postgres/organizations';
+import { collectGarbage } from '@tollgate/testing/collect-garbage';
 import { type KeyLookUps, keyHash, keyLookUpsReport, lookUp } from './key-look-ups.js';
 import { type KeyMemory, keyMemoryReport } from './key-memory-report.js';
 import { provenance } from './provenance.js';
@@ -33,9 +32,6 @@ const ACTOR = 'bench';
 const NOW_MS = Date.now();
 /** They stay: a cache that went away while the next one grows would be counted as room that it does not take. */
 const caches: unknown[] = [];
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 await inRunFolder(async (folder, closers) => {
   const postgres = await startBenchPostgres(folder, ROOT, closers);

@@ -1,6 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
+import { collectGarbage } from '@tollgate/testing/collect-garbage';
 import { expect, test } from 'vitest';
 import { type Random, randomOf } from './random.js';
 
@@ -18,9 +17,6 @@ const STUCK_MS = 20_000;
 const WARM_UP = 0.2;
 const MAX_GROWTH_BYTES = 24 * 1024 * 1024;
 const MS_PER_RUN = 20;
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 /**
  * Makes inputs and hands them on, each from a chance of its own. Fails where `run` throws, where an input takes longer than

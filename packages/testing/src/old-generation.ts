@@ -1,14 +1,12 @@
-import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { getHeapSpaceStatistics } from 'node:v8';
+import { collectGarbage } from './collect-garbage.js';
 
 /**
  * Bytes by which V8's old generation grows while `run` runs: what outlives young collections, and stays until the next major
  * one. Begins with a major collection, after which all that is alive is old. Run it with enough work for many young ones.
  */
 export async function oldGenerationGrowth(run: () => void | Promise<void>): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
+  collectGarbage();
   const before = oldBytes();
   await run();
   return oldBytes() - before;

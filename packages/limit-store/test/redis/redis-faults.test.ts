@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from '@tollgate/testing/collect-garbage';
 import { startRedis } from '@tollgate/testing/redis';
 import { redisCommand } from '@tollgate/testing/redis-command';
 import { startSlowProxy } from '@tollgate/testing/slow-proxy';
@@ -12,9 +11,6 @@ import { rate, taker } from '../limit-store-behaves.js';
 import { RARE_PROBES, ROUNDS, TOGETHER } from './breaker-promises.js';
 import { openedStore, PATIENT } from './open-redis-store.js';
 import { watchedStore } from './watched-store.js';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 async function ownRedis(options: Parameters<typeof startRedis>[0] = {}) {
   const redis = await startRedis(options);
